@@ -1,0 +1,32 @@
+// What the data path should do: the sum of all sources, as pure data.
+#ifndef XLB_MODEL_DESIRED_STATE_H_
+#define XLB_MODEL_DESIRED_STATE_H_
+
+#include <map>
+#include <set>
+
+#include "model/service.h"
+
+namespace xlb {
+
+// The node as the programs must know it (struct xlb_node and the map addrs).
+struct NodeFacts {
+  std::set<Ipv4> addresses;  // of this node; a service on "*" answers on them
+  uint32_t vni = 0;          // ingress network's VNI; 0: none
+  uint16_t vxlan_port = 0;   // host order
+  uint16_t tunnel_mtu = 0;   // largest inner IP packet
+  uint32_t new_flow_limit = 0;
+  uint32_t tick_shift = 0;
+  uint32_t max_frame = 0;
+  bool operator==(const NodeFacts&) const = default;
+};
+
+struct DesiredState {
+  NodeFacts node;
+  std::map<Frontend, Service> services;
+  bool operator==(const DesiredState&) const = default;
+};
+
+}  // namespace xlb
+
+#endif  // XLB_MODEL_DESIRED_STATE_H_

@@ -34,9 +34,11 @@ class DaemonInterface {
   // On an error nothing has changed.
   virtual absl::Status Edit(const std::function<absl::Status(StaticConfig&)>& change) = 0;
   virtual absl::Status Replace(StaticConfig config) = 0;
+  // What Replace would say, without doing it: for `apply --dry-run`.
+  virtual absl::Status Check(const StaticConfig& config) = 0;
 
-  // Takes the data path away; the daemon stays passive until it is started again.
-  virtual absl::Status Detach() = 0;
+  // Takes the data path away; the daemon stays passive until it is started again. One line for each thing removed.
+  virtual absl::StatusOr<std::vector<std::string>> Detach() = 0;
 };
 
 }  // namespace xlb

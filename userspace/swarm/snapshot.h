@@ -1,0 +1,51 @@
+// What was read of Docker and of the kernel at one moment: the input of BuildSwarmView.
+#ifndef XLB_SWARM_SNAPSHOT_H_
+#define XLB_SWARM_SNAPSHOT_H_
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "docker/types.h"
+#include "netlink/types.h"
+
+namespace xlb {
+
+struct DockerSnapshot {
+  DockerInfo info;
+  std::optional<DockerNetwork> ingress;          // the network with Ingress == true
+  std::optional<DockerNetwork> gateway_network;  // docker_gwbridge
+  std::vector<SwarmService> services;
+  std::vector<SwarmTask> tasks;
+  std::vector<SwarmNode> nodes;
+  std::set<std::string> dead_containers;  // known to have ended, whatever their task's state still says
+};
+
+// The namespace of the ingress network's bridge and vxlan device.
+struct OverlayNetns {
+  uint32_t mtu = 0;
+  VxlanInfo vxlan;
+  std::map<Ipv4, Mac> neighbors;
+  std::map<Mac, Ipv4> fdb;
+  bool operator==(const OverlayNetns&) const = default;
+};
+
+struct TaskNetns {
+  std::vector<Link> links;
+  std::vector<Route> default_routes;  // best first
+  bool operator==(const TaskNetns&) const = default;
+};
+
+struct KernelSnapshot {
+  std::vector<Link> links;                 // of the host's namespace
+  std::optional<OverlayNetns> overlay;     // unset: not there (yet)
+  std::map<std::string, TaskNetns> tasks;  // key: sandbox id[:12], the name of the namespace's file
+  // Node address -> the source address of the host's route to it.
+  std::map<Ipv4, Ipv4> route_sources;
+};
+
+}  // namespace xlb
+
+#endif  // XLB_SWARM_SNAPSHOT_H_

@@ -9,6 +9,7 @@
 // TCP echo: every line comes back as "<host name> <line>".
 // UDP echo: every datagram comes back as "<host name> <client address>:<port> <payload>".
 //
+// <host name> is TASK_NAME from the environment where that is set: hosts that are only a network namespace all have the same name.
 // SIGTERM ends it at once; with DRAIN=<seconds> in the environment it goes on serving for that long first.
 // Build: gcc -static -O2 -pthread server.c
 
@@ -275,7 +276,12 @@ int main(int argc, char** argv) {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   instance = (unsigned long long)now.tv_sec * 1000000000ull + (unsigned long long)now.tv_nsec;
-  gethostname(host_name, sizeof host_name - 1);
+  const char* name = getenv("TASK_NAME");
+  if (name != NULL) {
+    snprintf(host_name, sizeof host_name, "%s", name);
+  } else {
+    gethostname(host_name, sizeof host_name - 1);
+  }
   fill_block();
   fill_crc_table();
 

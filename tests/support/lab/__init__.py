@@ -5,9 +5,10 @@ with the Python process that made it; nothing outside the lab is touched.
 """
 
 from .client import Client
+from .mesh import Mesh
 from .processes import CommandFailed, run, wait_until
 from .swarm import Service, Swarm
 from .topology import Lab
 from .xlb import Xlb
 
-__all__ = ["Client", "CommandFailed", "Lab", "Service", "Swarm", "Xlb", "run", "wait_until"]
+__all__ = ["Client", "CommandFailed", "Lab", "Mesh", "Service", "Swarm", "Xlb", "run", "wait_until"]

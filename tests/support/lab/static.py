@@ -1,0 +1,55 @@
+"""The lab without Docker: a balancer with xlbd, and backends that run the test server."""
+
+from __future__ import annotations
+
+from .client import Client
+from .images import build_server
+from .node import Node
+from .processes import Process, wait_until
+from .topology import NEAR, Lab
+
+BALANCER_NUMBER = 50
+FIRST_BACKEND_NUMBER = 61
+VIP_NUMBER = 80
+
+HTTP, ECHO, UDP = 8080, 7000, 5353  # the backends' own ports
+
+
+class Backend:
+    """A host with a running test server, whose answers carry the host's name."""
+
+    def __init__(self, host: Client, program: str):
+        self.host, self.name, self.address = host, host.name, host.address
+        self._program = program
+        self._process: Process | None = None
+
+    def start(self) -> None:
+        command = [self._program, str(HTTP), str(ECHO), str(UDP)]
+        self._process = self.host.popen(command, env={"TASK_NAME": self.name})
+        wait_until(lambda: "task" in self.host.get(self.address, HTTP, timeout=1), 10, f"the server on {self.name}")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+
+class StaticLab:
+    """Client and far client (the lab's own), a balancer with one address more than its own, and two backends."""
+
+    def __init__(self, lab: Lab, backends: int = 2):
+        self.lab = lab
+        self.balancer: Node = lab.add_node("balancer", BALANCER_NUMBER)
+        self.vip = str(NEAR[VIP_NUMBER])
+        self.balancer.run(["ip", "address", "add", f"{self.vip}/32", "dev", "eth0"])
+        self.balancer.sysctl("net.ipv4.ip_forward", 1)
+        program = str(build_server(lab.workspace.path))
+        self.backends: list[Backend] = []
+        for index in range(backends):
+            backend = Backend(lab.add_client(f"b{index}", FIRST_BACKEND_NUMBER + index), program)
+            backend.start()
+            self.backends.append(backend)
+
+    @property
+    def names(self) -> set[str]:
+        return {backend.name for backend in self.backends}

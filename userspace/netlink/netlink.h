@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,7 @@ struct nlmsghdr;
 namespace xlb {
 
 // Synchronous: each call asks and waits for the kernel's answer (well below a millisecond for a usual table). The
-// namespace is the one that the thread was in at Open; it stays so wherever the thread goes later. One thread at a
-// time.
+// namespace is the one that the thread was in at Open, wherever the thread goes later. One thread at a time.
 class Netlink {
  public:
   static absl::StatusOr<Netlink> Open();
@@ -28,8 +28,7 @@ class Netlink {
   absl::StatusOr<std::vector<Address>> Addresses();
   // Of the main table, best metric first.
   absl::StatusOr<std::vector<Route>> DefaultRoutes();
-  // Where the kernel would send a packet for `destination`; an unreachable one is an error, or a route whose type says
-  // so.
+  // Where the kernel would send a packet for `destination`. No route, or one that refuses, is an error.
   absl::StatusOr<Route> RouteTo(Ipv4 destination);
   // Of one device, or of all for ifindex 0.
   absl::StatusOr<std::vector<Neighbor>> Neighbors(uint32_t ifindex);
@@ -43,8 +42,13 @@ class Netlink {
   using OnMessage = std::function<void(const nlmsghdr&)>;
 
   explicit Netlink(Socket socket);
-  // Sends `request` (sequence number set here) and calls back for every message of the answer.
-  absl::Status Ask(nlmsghdr* request, const char* what, const OnMessage& on_message);
+  // Sends `request` (sequence number set here) and calls back for every message of the answer. Aborted: a dump during
+  // which the table changed.
+  absl::Status Ask(nlmsghdr* request, const std::string& what, const OnMessage& on_message);
+  // Every message of a dump that `parse` makes something of.
+  template <typename Value>
+  absl::StatusOr<std::vector<Value>> Dump(nlmsghdr* request, const std::string& what,
+                                          const std::function<std::optional<Value>(const nlmsghdr&)>& parse);
 
   Socket socket_;
   uint32_t port_id_ = 0;

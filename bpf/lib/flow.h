@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The flow table: lookup, the pair of entries that a flow is, its state and its clock. The only file that touches the
+ * map. */
+#ifndef XLB_BPF_FLOW_H
+#define XLB_BPF_FLOW_H
+
+#include "lib/count.h"
+#include "lib/parse.h"
+
+#define FLOW_PORT_TRIES 32
+#define FLOW_FIRST_PORT 1024 /* ports found by search stay above the well-known ones */
+
+static __always_inline __u32 tick_now(const struct xlb_node* node) {
+  /* jiffies, inlined by the verifier, costs nothing beside bpf_ktime_get_ns (0.1 against 34 ns). */
+  return (__u32)(bpf_jiffies64() >> (node->tick_shift & 31));
+}
+
+static __always_inline struct xlb_flow* flow_lookup(const struct xlb_flow_key* key) {
+  return bpf_map_lookup_elem(&flows, key);
+}
+
+/* The key under which the other direction is filed: the rewritten tuple turned round. */
+static __always_inline void flow_peer_key(const struct xlb_flow_key* key, const struct xlb_flow* flow,
+                                          struct xlb_flow_key* peer) {
+  peer->saddr = flow->daddr;
+  peer->daddr = flow->saddr;
+  peer->sport = flow->dport;
+  peer->dport = flow->sport;
+  peer->proto = key->proto;
+  peer->zone = flow->peer_zone;
+  peer->pad = 0;
+}
+
+/* The other direction's entry, made from this one. It finds its next hop when its first packet comes (epoch 0). */
+static __always_inline void flow_mirror(const struct xlb_flow_key* key, const struct xlb_flow* flow,
+                                        struct xlb_flow* peer) {
+  __builtin_memcpy(peer, flow, sizeof(*peer));
+  peer->saddr = key->daddr;
+  peer->daddr = key->saddr;
+  peer->sport = key->dport;
+  peer->dport = key->sport;
+  peer->peer_zone = key->zone;
+  peer->reply = !flow->reply;
+  peer->ifindex = 0;
+  peer->epoch = 0;
+}
+
+static __always_inline void flow_forget(const struct xlb_flow_key* key, const struct xlb_flow* flow) {
+  struct xlb_flow_key peer;
+  flow_peer_key(key, flow, &peer);
+  bpf_map_delete_elem(&flows, &peer);
+  bpf_map_delete_elem(&flows, key);
+}
+
+/* A SYN may begin a new connection on the ports of one that has ended (RFC 9293 3.6.1 lets TIME-WAIT accept it). */
+static __always_inline int flow_is_over(const struct xlb_flow* flow) {
+  return (flow->state & XLB_FLOW_RESET) || (flow->state & XLB_FLOW_FIN_BOTH) == XLB_FLOW_FIN_BOTH;
+}
+
+static __always_inline int is_first_syn(const struct packet* packet) {
+  return (packet->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+}
+
+static __always_inline __u8 flow_events(const struct packet* packet, const struct xlb_flow* flow) {
+  __u8 events = flow->reply ? XLB_FLOW_REPLIED : 0;
+  if (packet->tcp_flags & TCP_FIN) events |= flow->reply ? XLB_FLOW_FIN_BACKEND : XLB_FLOW_FIN_CLIENT;
+  if (packet->tcp_flags & TCP_RST) events |= XLB_FLOW_RESET;
+  return events;
+}
+
+/* Keeps the pair in step: what this packet says of the connection, and when it came. Writes only what changed, and
+ * looks the other direction up only then, so once a second at most for a flow in full course. A peer that the table
+ * evicted is made again here: a flow never half-lives. */
+static __always_inline void flow_sync(__u32 hook, const struct xlb_flow_key* key, struct xlb_flow* flow,
+                                      const struct packet* packet, __u32 now) {
+  __u8 events = flow_events(packet, flow);
+  if (flow->seen == now && (events & ~flow->state) == 0) return;
+  flow->seen = now;
+  flow->state |= events;
+
+  struct xlb_flow_key peer_key;
+  flow_peer_key(key, flow, &peer_key);
+  struct xlb_flow* peer = flow_lookup(&peer_key);
+  if (peer != NULL) {
+    peer->seen = now;
+    peer->state |= events;
+    return;
+  }
+  struct xlb_flow rebuilt;
+  flow_mirror(key, flow, &rebuilt);
+  if (bpf_map_update_elem(&flows, &peer_key, &rebuilt, BPF_NOEXIST) == 0) {
+    count(hook, XLB_COUNT_FLOW_REBUILT, packet->frame_length);
+  }
+}
+
+/* The flood guard: at most node->new_flow_limit new flows a CPU and tick, so that a flood cannot push out the living.
+ */
+static __always_inline int flow_admit(const struct xlb_node* node, __u32 now) {
+  __u32 zero = 0;
+  struct xlb_new_flows* made = bpf_map_lookup_elem(&new_flows, &zero);
+  if (made == NULL || node->new_flow_limit == 0) return 1;
+  if (made->tick != now) {
+    made->tick = now;
+    made->made = 0;
+  }
+  if (made->made >= node->new_flow_limit) return 0;
+  made->made++;
+  return 1;
+}
+
+/* Is the host itself using this port towards the backend? Then the reply could not be told from its own traffic. */
+static __always_inline int port_is_hosts_own(ctx_t* ctx, const struct xlb_flow_key* reply_key) {
+  struct bpf_sock_tuple tuple = {};
+  tuple.ipv4.saddr = reply_key->saddr;
+  tuple.ipv4.daddr = reply_key->daddr;
+  tuple.ipv4.sport = reply_key->sport;
+  tuple.ipv4.dport = reply_key->dport;
+  struct bpf_sock* sock;
+  if (reply_key->proto == IPPROTO_TCP) {
+    sock = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+  } else {
+    sock = bpf_sk_lookup_udp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+  }
+  if (sock == NULL) return 0;
+  bpf_sk_release(sock);
+  return 1;
+}
+
+/* Did an earlier life of the same flow leave this reply entry? Then it is ours to overwrite. */
+static __always_inline int is_own_reply(const struct xlb_flow_key* key, const struct xlb_flow* reply) {
+  return reply->reply && reply->saddr == key->daddr && reply->daddr == key->saddr && reply->sport == key->dport &&
+         reply->dport == key->sport;
+}
+
+/* Claims the reply key for `flow` with the source port that `flow` names. 0, or why not. BPF_NOEXIST decides between
+ * CPUs. */
+static __always_inline long flow_claim_port(ctx_t* ctx, const struct xlb_flow_key* key, struct xlb_flow* flow) {
+  struct xlb_flow_key reply_key;
+  struct xlb_flow reply;
+  flow_peer_key(key, flow, &reply_key);
+  if (flow->kind == XLB_KIND_ROUTE && port_is_hosts_own(ctx, &reply_key)) return -17; /* -EEXIST */
+  flow_mirror(key, flow, &reply);
+  long error = bpf_map_update_elem(&flows, &reply_key, &reply, BPF_NOEXIST);
+  if (error != -17) return error;
+  struct xlb_flow* taken = flow_lookup(&reply_key);
+  if (taken == NULL || !is_own_reply(key, taken)) return error;
+  return bpf_map_update_elem(&flows, &reply_key, &reply, BPF_ANY);
+}
+
+/* Puts both entries of a new flow into the table. `flow` is filled but for its source port: the client's own when that
+ * is free, else one of a bounded number of others. Returns -1, or the reason (enum xlb_drop_reason) why there is no
+ * flow. */
+static __always_inline int flow_insert(ctx_t* ctx, __u32 hook, const struct xlb_flow_key* key, struct xlb_flow* flow) {
+  __u64 seed = mix64(((__u64)key->saddr << 32) | key->daddr) ^ key->sport;
+  long error = -17;
+  flow->sport = key->sport;
+  for (__u32 i = 0; i < FLOW_PORT_TRIES; i++) {
+    error = flow_claim_port(ctx, key, flow);
+    if (error != -17) break;
+    __u32 spread = (__u32)(mix64(seed + i) >> 48) * (65536 - FLOW_FIRST_PORT);
+    flow->sport = bpf_htons((__u16)(FLOW_FIRST_PORT + (spread >> 16)));
+  }
+  if (error == -17) return XLB_DROP_NO_PORT;
+  if (error != 0) return XLB_DROP_FLOW_TABLE_FULL;
+  if (flow->sport != key->sport) count(hook, XLB_COUNT_PORT_CHANGED, 0);
+  if (bpf_map_update_elem(&flows, key, flow, BPF_ANY) != 0) {
+    struct xlb_flow_key reply_key;
+    flow_peer_key(key, flow, &reply_key);
+    bpf_map_delete_elem(&flows, &reply_key);
+    return XLB_DROP_FLOW_TABLE_FULL;
+  }
+  return -1;
+}
+
+#endif

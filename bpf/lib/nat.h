@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Rewriting of addresses and ports, and putting the tunnel header on and off. From here on a packet is either sent or
+ * dropped: it must not go up the stack half done. */
+#ifndef XLB_BPF_NAT_H
+#define XLB_BPF_NAT_H
+
+#include "lib/flow.h"
+
+#define TCP_CHECK_OFFSET (ETH_HLEN + sizeof(struct iphdr) + __builtin_offsetof(struct tcphdr, check))
+#define UDP_CHECK_OFFSET (ETH_HLEN + sizeof(struct iphdr) + __builtin_offsetof(struct udphdr, check))
+
+struct l4_ports {
+  __be16 source;
+  __be16 destination;
+};
+
+static __always_inline __u32 ports_word(__be16 source, __be16 destination) {
+  struct l4_ports ports = {.source = source, .destination = destination};
+  __u32 word;
+  __builtin_memcpy(&word, &ports, sizeof(word));
+  return word;
+}
+
+/* Gives the packet, which lies at the frame's start, the flow's addresses and ports, takes one off the TTL as a router
+ * must (RFC 1812 5.3.1), and writes `tos`. 0 or a negative error. */
+static __always_inline long nat_rewrite(ctx_t* ctx, const struct packet* packet, const struct xlb_flow* flow,
+                                        __u8 tos) {
+  const struct xlb_flow_key* key = &packet->key;
+  __u64 addresses = csum_word_diff(key->saddr, flow->saddr) + csum_word_diff(key->daddr, flow->daddr);
+  __u64 ports = csum_word_diff(ports_word(key->sport, key->dport), ports_word(flow->sport, flow->dport));
+  __u32 port_diff = ports_word(key->sport, key->dport) == ports_word(flow->sport, flow->dport) ? 0 : csum_fold32(ports);
+  __u32 offset = key->proto == IPPROTO_TCP ? TCP_CHECK_OFFSET : UDP_CHECK_OFFSET;
+  long error = ctx_fix_l4_checksum(ctx, offset, key->proto, csum_fold32(addresses), port_diff);
+  if (error != 0) return error;
+
+  struct ethhdr* eth = ctx_data(ctx);
+  struct iphdr* ip = (void*)(eth + 1);
+  struct l4_ports* l4 = (void*)(ip + 1);
+  if ((void*)(l4 + 1) > ctx_data_end(ctx)) return -1;
+  __u64 diff = addresses;
+  diff += (__u16)~bpf_htons((__u16)(ip->ttl << 8)) + (__u64)bpf_htons((__u16)((ip->ttl - 1) << 8));
+  diff += (__u16)~bpf_htons(ip->tos) + (__u64)bpf_htons(tos);
+  ip->check = csum_replace(ip->check, diff);
+  ip->ttl--;
+  ip->tos = tos;
+  ip->saddr = flow->saddr;
+  ip->daddr = flow->daddr;
+  l4->source = flow->sport;
+  l4->destination = flow->dport;
+  return 0;
+}
+
+static __always_inline long nat_set_macs(ctx_t* ctx, const __u8* dmac, const __u8* smac) {
+  struct ethhdr* eth = ctx_data(ctx);
+  if ((void*)(eth + 1) > ctx_data_end(ctx)) return -1;
+  __builtin_memcpy(eth->h_dest, dmac, ETH_ALEN);
+  __builtin_memcpy(eth->h_source, smac, ETH_ALEN);
+  eth->h_proto = bpf_htons(ETH_P_IP);
+  return 0;
+}
+
+#endif

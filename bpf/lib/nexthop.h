@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Where a flow's packets leave: asked of the kernel's FIB when the flow is new or the node changed, then kept in the
+ * flow. */
+#ifndef XLB_BPF_NEXTHOP_H
+#define XLB_BPF_NEXTHOP_H
+
+#include "lib/flow.h"
+
+#define AF_INET_FAMILY 2 /* AF_INET; <sys/socket.h> is not for BPF */
+
+enum hop_state {
+  HOP_KNOWN,      /* device and MAC addresses are in the flow */
+  HOP_UNRESOLVED, /* the device is known, the neighbour is not: the kernel has to ask (TC only) */
+  HOP_NONE,       /* no route */
+};
+
+struct hop {
+  enum hop_state state;
+  __u32 ifindex;
+  __be32 gateway; /* HOP_UNRESOLVED: the neighbour to ask for; 0: let the kernel route */
+};
+
+static __always_inline void hop_of_local(struct xlb_flow* flow, const struct xlb_backend* backend) {
+  flow->ifindex = backend->ifindex;
+  __builtin_memcpy(flow->dmac, backend->dmac, XLB_ETH_ALEN);
+  __builtin_memcpy(flow->smac, backend->smac, XLB_ETH_ALEN);
+}
+
+/* Writes what the FIB says into `flow` when it is complete. */
+static __always_inline struct hop hop_resolve(ctx_t* ctx, const struct xlb_flow_key* key, struct xlb_flow* flow) {
+  struct hop hop = {.state = HOP_NONE};
+  struct bpf_fib_lookup fib = {};
+  int tunnelled = flow->kind == XLB_KIND_VXLAN && !flow->reply;
+  fib.family = AF_INET_FAMILY;
+  fib.l4_protocol = tunnelled ? IPPROTO_UDP : key->proto;
+  fib.ipv4_src = tunnelled ? flow->tunnel_src : flow->saddr;
+  fib.ipv4_dst = tunnelled ? flow->tunnel_dst : flow->daddr;
+  /* The rules see the packet as one that came by the uplink, also when it comes out of a task. */
+  fib.ifindex = flow->in_ifindex;
+  long result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+  if (result == BPF_FIB_LKUP_RET_SUCCESS) {
+    hop.state = HOP_KNOWN;
+    hop.ifindex = fib.ifindex;
+    flow->ifindex = fib.ifindex;
+    __builtin_memcpy(flow->dmac, fib.dmac, XLB_ETH_ALEN);
+    __builtin_memcpy(flow->smac, fib.smac, XLB_ETH_ALEN);
+  } else if (result == BPF_FIB_LKUP_RET_NO_NEIGH) {
+    hop.state = HOP_UNRESOLVED;
+    hop.ifindex = fib.ifindex;
+    hop.gateway = fib.ipv4_dst; /* the helper put the gateway here if the route has one */
+  } else if (result == BPF_FIB_LKUP_RET_FWD_DISABLED) {
+    /* The FIB helper refuses where IP forwarding is off; out of the device that the client came by, the kernel still
+     * routes. */
+    hop.state = HOP_UNRESOLVED;
+    hop.ifindex = flow->in_ifindex;
+  }
+  return hop;
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Header formats and arithmetic of the wire. Compiles for BPF and, for tests and fuzzing, for the host. */
+#ifndef XLB_BPF_WIRE_H
+#define XLB_BPF_WIRE_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/tcp.h>
+#include <linux/types.h>
+#include <linux/udp.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "xlb/abi.h"
+
+#define IP_FRAGMENT_BITS 0x3fff /* more fragments, or an offset (RFC 791) */
+#define ECN_MASK 3
+#define ECN_CE 3 /* congestion experienced (RFC 3168) */
+
+#define VXLAN_FLAG_VNI 0x08000000 /* RFC 7348: the I flag */
+#define VXLAN_VNI_BITS 0xffffff00 /* the rest of the word is reserved */
+
+struct vxlan_header {
+  __be32 flags;
+  __be32 vni; /* upper 24 bits */
+};
+
+/* What a VXLAN frame has between its Ethernet header and that of the inner frame. */
+struct tunnel_header {
+  struct iphdr ip;
+  struct udphdr udp;
+  struct vxlan_header vxlan;
+};
+#define TUNNEL_LENGTH (ETH_HLEN + sizeof(struct tunnel_header) + ETH_HLEN) /* up to the inner IP header */
+XLB_STATIC_ASSERT(TUNNEL_LENGTH == ETH_HLEN + XLB_VXLAN_HEADROOM, "tunnel_header");
+
+/* RFC 1624: the checksum after `diff`, a one's complement sum of (~old + new) words, was added to the data. */
+static __always_inline __sum16 csum_replace(__sum16 check, __u64 diff) {
+  __u64 sum = (__u16)~check + diff;
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return (__sum16)~sum;
+}
+
+/* The diff of one 32-bit word, to be added up with others. */
+static __always_inline __u64 csum_word_diff(__u32 from, __u32 to) { return (__u64)(__u32)~from + to; }
+
+/* Brings a sum of diffs into 32 bits, as the kernel's __wsum. */
+static __always_inline __u32 csum_fold32(__u64 sum) {
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  return (__u32)sum;
+}
+
+/* The 16-bit one's complement sum of a header without options, its checksum field included: 0xffff when that is right.
+ */
+static __always_inline __u16 ip_header_sum(const struct iphdr* ip) {
+  const __u32* word = (const __u32*)ip;
+  __u64 sum = (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return (__u16)sum;
+}
+
+/* Spreads every input bit over the 64 of the result (the finalizer of splitmix64, Steele et al. 2014). */
+static __always_inline __u64 mix64(__u64 x) {
+  x ^= x >> 30;
+  x *= 0xbf58476d1ce4e5b9ULL;
+  x ^= x >> 27;
+  x *= 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The maps. All are pinned by name, so that every program, and the next xlbd, shares them. ARCHITECTURE.md has the
+ * table of who writes and who reads each. */
+#ifndef XLB_BPF_MAPS_H
+#define XLB_BPF_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "xlb/abi.h"
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct xlb_node);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} this_node SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, XLB_MAX_ADDRS);
+  __type(key, __be32);
+  __type(value, __u8);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} addrs SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, XLB_MAX_UPLINKS);
+  __type(key, __u32);
+  __type(value, struct xlb_uplink);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} uplinks SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, XLB_MAX_SERVICES);
+  __type(key, struct xlb_service_key);
+  __type(value, struct xlb_service);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} services SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, XLB_MAX_SERVICES);
+  __type(key, __u32);
+  __type(value, struct xlb_service_state);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} service_state SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, XLB_MAX_BACKENDS);
+  __type(key, __u32);
+  __type(value, struct xlb_backend);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} backends SEC(".maps");
+
+/* Backend ids; each service's slots lie together. Mapped by xlbd, so that writing a ring costs no system call a slot.
+ */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, XLB_RING_SLOTS);
+  __type(key, __u32);
+  __type(value, __u32);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} ring SEC(".maps");
+
+/* Both directions of every flow. Only lib/flow.h touches it, so that another table can take its place. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, XLB_DEFAULT_FLOW_ENTRIES); /* xlbd sets it before loading */
+  __type(key, struct xlb_flow_key);
+  __type(value, struct xlb_flow);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} flows SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, XLB_HOOKS* XLB_COUNTERS);
+  __type(key, __u32);
+  __type(value, struct xlb_traffic);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} counters SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, XLB_HOOKS* XLB_DROP_REASONS);
+  __type(key, __u32);
+  __type(value, struct xlb_traffic);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} drops SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, XLB_MAX_SERVICES);
+  __type(key, __u32);
+  __type(value, struct xlb_stats);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} service_stats SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, XLB_MAX_BACKENDS);
+  __type(key, __u32);
+  __type(value, struct xlb_stats);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} backend_stats SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct xlb_new_flows);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} new_flows SEC(".maps");
+
+#endif

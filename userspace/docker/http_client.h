@@ -20,7 +20,7 @@ struct HttpLimits {
   std::chrono::milliseconds headers{10000};  // request written and the whole header read
   std::chrono::milliseconds body{20000};
   size_t body_bytes = size_t{64} << 20;
-  size_t line_bytes = size_t{1} << 20;  // of a stream
+  size_t line_bytes = size_t{1} << 20;  // of one line of a stream
 };
 
 struct HttpResponse {
@@ -41,15 +41,16 @@ class HttpClient {
   ~HttpClient();
 
   boost::asio::awaitable<absl::StatusOr<HttpResponse>> Get(std::string target);
-  // Calls back for every line of an answer without end. `on_open` is called once the server has accepted. Ends with
-  // Unavailable when the server closes; an answer other than 200 is an error with the body's text.
-  boost::asio::awaitable<absl::Status> GetLines(std::string target, std::function<void()> on_open,
-                                                std::function<void(std::string_view)> on_line);
+  // Calls back for every line of an answer without end; `on_open` comes first. Returns an error when it does end, and
+  // the response when the server answers anything but 200.
+  boost::asio::awaitable<absl::StatusOr<HttpResponse>> GetLines(std::string target, std::function<void()> on_open,
+                                                                std::function<void(std::string_view)> on_line);
   // Ends every request under way.
   void Abort();
 
+  struct Shared;  // the implementation's
+
  private:
-  struct Shared;
   std::shared_ptr<Shared> shared_;
 };
 

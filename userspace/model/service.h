@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ip.h"
 #include "base/status.h"
+#include "xlb/abi.h"
 
 namespace xlb {
 
@@ -36,7 +38,11 @@ struct Endpoint {
   auto operator<=>(const Endpoint&) const = default;
 };
 
-enum class SchedulerKind { kRoundRobin, kWeightedRoundRobin, kMaglev };
+enum class SchedulerKind {
+#define X(kind, name, pick, builder) kind,
+#include "model/schedulers.def"
+#undef X
+};
 enum class BackendKind { kRoute, kVxlan, kLocal };
 enum class BackendState { kActive, kDraining, kDown };
 enum class ServiceSource { kStatic, kSwarm };
@@ -49,6 +55,8 @@ std::string_view ToString(BackendState);   // "active", "draining", "down"
 std::string_view ToString(ServiceSource);  // "static", "swarm"
 absl::StatusOr<Protocol> ParseProtocol(std::string_view text);
 absl::StatusOr<SchedulerKind> ParseScheduler(std::string_view text);
+
+xlb_pick PickOf(SchedulerKind scheduler);
 
 inline constexpr uint32_t kMaxWeight = 1000;
 

@@ -1,0 +1,278 @@
+#include "model/planner.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "model/records.h"
+
+namespace xlb {
+namespace {
+
+// One plan in the making. Ids and ring regions come from the ledger's allocators without changing them.
+class Planner {
+ public:
+  Planner(const Ledger& ledger, const DesiredState& desired, const Services& applied, const RingBuilder& ring_builder,
+          Clock::Time now)
+      : ledger_(ledger), desired_(desired), applied_(applied), ring_builder_(ring_builder), now_(now) {}
+
+  absl::StatusOr<PlannedChanges> Make();
+
+ private:
+  struct Assigned {
+    const Frontend* frontend;
+    const Service* service;
+    uint32_t id;
+    bool is_new;
+  };
+
+  absl::Status CheckLimits() const;
+  absl::Status AssignServices();
+  absl::Status PlanService(const Assigned& assigned);
+  absl::StatusOr<uint32_t> PlanBackend(const Assigned& assigned, const Backend& backend, const Uid& uid);
+  absl::Status Claim(const Assigned& assigned, const Backend& backend, const Uid& uid);
+  absl::StatusOr<xlb_service> PlanRing(const Assigned& assigned, const std::vector<uint32_t>& ids);
+  absl::StatusOr<uint32_t> AllocateRegion(const Frontend& frontend, uint32_t length);
+  void PlanRemovedServices();
+  void PlanRemovedBackend(uint32_t id);
+  void PlanAddresses();
+  void PlanNode();
+  void Append(std::vector<MapWrite>& writes);
+
+  const Ledger& ledger_;
+  const DesiredState& desired_;
+  const Services& applied_;
+  const RingBuilder& ring_builder_;
+  const Clock::Time now_;
+
+  size_t new_services_ = 0;
+  size_t new_backends_ = 0;
+  std::optional<RingAllocator> regions_;  // a copy, made when the first ring needs room
+  std::vector<Assigned> changed_;
+  std::unordered_set<uint32_t> kept_ids_;                      // of all desired services
+  std::unordered_map<uint32_t, const Frontend*> unchanged_;    // id -> frontend
+  std::unordered_map<Uid, const Frontend*, UidHash> claimed_;  // by services in changed_
+  bool flows_must_look_again_ = false;
+
+  // In the order in which they will be written.
+  std::vector<MapWrite> first_, backends_, rings_, services_, removed_services_, removed_backends_, last_;
+  PlannedChanges result_;
+};
+
+absl::StatusOr<PlannedChanges> Planner::Make() {
+  XLB_RETURN_IF_ERROR(CheckLimits());
+  XLB_RETURN_IF_ERROR(AssignServices());
+  for (const Assigned& assigned : changed_) XLB_RETURN_IF_ERROR(PlanService(assigned));
+  PlanRemovedServices();
+  if (ledger_.contents().node.schema == 0) first_.push_back(WriteNodeOp{NodeRecord(desired_.node, 1)});
+  PlanAddresses();
+  PlanNode();
+  for (auto* part : {&first_, &backends_, &rings_, &services_, &removed_services_, &removed_backends_, &last_}) {
+    Append(*part);
+  }
+  return std::move(result_);
+}
+
+absl::Status Planner::CheckLimits() const {
+  const auto check = [](size_t wanted, size_t room, std::string_view what) -> absl::Status {
+    if (wanted <= room) return absl::OkStatus();
+    return absl::ResourceExhaustedError(
+        fmt::format("{} {} are more than the {} that the data path has room for", wanted, what, room));
+  };
+  size_t backends = 0;
+  for (const auto& [frontend, service] : desired_.services) backends += service.backends.size();
+  const Limits& limits = ledger_.limits();
+  XLB_RETURN_IF_ERROR(check(desired_.services.size(), limits.services - 1, "services"));
+  XLB_RETURN_IF_ERROR(check(backends, limits.backends - 1, "backends"));
+  return check(desired_.node.addresses.size(), limits.addresses, "addresses of this node");
+}
+
+absl::Status Planner::AssignServices() {
+  for (const auto& [frontend, service] : desired_.services) {
+    const xlb_service* present = ledger_.Service(ServiceKey(frontend));
+    const bool is_new = present == nullptr;
+    const uint32_t id = is_new ? ledger_.service_ids().Peek(new_services_++) : present->id;
+    if (id == 0) {
+      return absl::ResourceExhaustedError(fmt::format("no id is free for service {}", frontend.ToString()));
+    }
+    kept_ids_.insert(id);
+    const auto applied = applied_.find(frontend);
+    if (!is_new && applied != applied_.end() && applied->second == service) {
+      unchanged_.emplace(id, &frontend);
+    } else {
+      changed_.push_back({&frontend, &service, id, is_new});
+      result_.compared.push_back(frontend);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Planner::PlanService(const Assigned& assigned) {
+  std::vector<uint32_t> ids;
+  std::unordered_set<uint32_t> wanted;
+  for (const Backend& backend : assigned.service->backends) {
+    const Uid uid = BackendUid(backend.identity);
+    XLB_RETURN_IF_ERROR(Claim(assigned, backend, uid));
+    XLB_ASSIGN_OR_RETURN(const uint32_t id, PlanBackend(assigned, backend, uid));
+    ids.push_back(id);
+    wanted.insert(id);
+  }
+  const auto present = ledger_.backends_of_services().find(assigned.id);
+  if (present != ledger_.backends_of_services().end()) {
+    for (const uint32_t id : present->second) {
+      if (!wanted.contains(id)) PlanRemovedBackend(id);
+    }
+  }
+  XLB_ASSIGN_OR_RETURN(const xlb_service record, PlanRing(assigned, ids));
+  const xlb_service_key key = ServiceKey(*assigned.frontend);
+  if (assigned.is_new || !SameRecord(record, *ledger_.Service(key))) {
+    services_.push_back(WriteServiceOp{key, record, assigned.is_new});
+  }
+  return absl::OkStatus();
+}
+
+// A backend belongs to one service: its slot names it, and its draining must not depend on who asks.
+absl::Status Planner::Claim(const Assigned& assigned, const Backend& backend, const Uid& uid) {
+  const auto [claim, is_first] = claimed_.emplace(uid, assigned.frontend);
+  const Frontend* other = is_first ? nullptr : claim->second;
+  for (const uint32_t id : ledger_.BackendsWithUid(uid)) {
+    const auto unchanged = unchanged_.find(ledger_.contents().backends.at(id).service);
+    if (unchanged != unchanged_.end()) other = unchanged->second;
+  }
+  if (other == nullptr) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("backend \"{}\" ({}) of service {} belongs to service {} already",
+                                                backend.identity, backend.name, assigned.frontend->ToString(),
+                                                other->ToString()));
+}
+
+// A backend that moves from one service to another gets a new id: its old one stays in the old service's ring until
+// that is swapped.
+absl::StatusOr<uint32_t> Planner::PlanBackend(const Assigned& assigned, const Backend& backend, const Uid& uid) {
+  const MapContents& contents = ledger_.contents();
+  if (const uint32_t id = ledger_.FindBackend(uid, assigned.id); id != 0) {
+    const xlb_backend& present = contents.backends.at(id);
+    const xlb_backend record = BackendRecord(backend, uid, present.generation, assigned.id);
+    if (!SameRecord(record, present)) {
+      flows_must_look_again_ = flows_must_look_again_ || FlowsMustLookAgain(present, record);
+      backends_.push_back(WriteBackendOp{id, record, false});
+    }
+    return id;
+  }
+  const uint32_t id = ledger_.backend_ids().Peek(new_backends_++);
+  if (id == 0) {
+    return absl::ResourceExhaustedError(
+        fmt::format("no id is free for backend {} of service {}", backend.name, assigned.frontend->ToString()));
+  }
+  const auto last_generation = contents.generations.find(id);
+  const uint32_t generation = NextNonZero(last_generation == contents.generations.end() ? 0 : last_generation->second);
+  backends_.push_back(WriteBackendOp{id, BackendRecord(backend, uid, generation, assigned.id), true});
+  return id;
+}
+
+absl::StatusOr<xlb_service> Planner::PlanRing(const Assigned& assigned, const std::vector<uint32_t>& ids) {
+  std::vector<uint32_t> ring = ring_builder_(*assigned.service);
+  for (uint32_t& slot : ring) {
+    if (slot >= ids.size()) return absl::InternalError("a ring names a backend that its service does not have");
+    slot = ids[slot];
+  }
+  xlb_service record{};
+  record.id = assigned.id;
+  record.pick = static_cast<uint8_t>(PickOf(assigned.service->scheduler));
+  record.ring_len = static_cast<uint32_t>(ring.size());
+  if (ring.empty()) return record;
+  const xlb_service_key key = ServiceKey(*assigned.frontend);
+  if (const std::vector<uint32_t>* present = ledger_.Ring(key); present != nullptr && *present == ring) {
+    record.ring_off = ledger_.Service(key)->ring_off;
+    return record;
+  }
+  XLB_ASSIGN_OR_RETURN(record.ring_off, AllocateRegion(*assigned.frontend, record.ring_len));
+  rings_.push_back(WriteRingOp{record.ring_off, std::move(ring)});
+  return record;
+}
+
+absl::StatusOr<uint32_t> Planner::AllocateRegion(const Frontend& frontend, uint32_t length) {
+  if (!regions_) {
+    regions_ = ledger_.regions();
+    regions_->Reclaim(now_);
+  }
+  if (const std::optional<uint32_t> offset = regions_->Allocate(length)) return *offset;
+  return absl::ResourceExhaustedError(fmt::format(
+      "no room for the {} slots of service {}: of {} slots {} are free, at most {} side by side, and {} come "
+      "free within {} s",
+      length, frontend.ToString(), ledger_.limits().ring_slots, regions_->free_slots(), regions_->largest_free_region(),
+      regions_->waiting_slots(), kRingGrace.count()));
+}
+
+void Planner::PlanRemovedServices() {
+  for (const auto& [key, service] : ledger_.contents().services) {
+    if (!kept_ids_.contains(service.id)) removed_services_.push_back(RemoveServiceOp{key});
+  }
+  // Not only of these services: after a failure, also of some that were removed before.
+  for (const auto& [service_id, backends] : ledger_.backends_of_services()) {
+    if (kept_ids_.contains(service_id)) continue;
+    for (const uint32_t id : backends) PlanRemovedBackend(id);
+  }
+}
+
+void Planner::PlanRemovedBackend(uint32_t id) {
+  flows_must_look_again_ = true;
+  const uint32_t generation = ledger_.contents().backends.at(id).generation;
+  removed_backends_.push_back(WriteBackendOp{id, GoneRecord(generation), false});
+}
+
+void Planner::PlanAddresses() {
+  const std::set<uint32_t>& present = ledger_.contents().addresses;
+  std::vector<MapWrite> added, removed;
+  std::set<uint32_t> wanted;
+  for (const Ipv4 address : desired_.node.addresses) {
+    wanted.insert(address.be);
+    if (!present.contains(address.be)) added.push_back(AddAddressOp{address.be});
+  }
+  for (const uint32_t address : present) {
+    if (!wanted.contains(address)) removed.push_back(RemoveAddressOp{address});
+  }
+  // Removing early costs nothing but a moment in which the old address is not served.
+  const bool both_fit = present.size() + added.size() <= ledger_.limits().addresses;
+  std::vector<MapWrite>& removed_when = both_fit ? last_ : first_;
+  removed_when.insert(removed_when.end(), removed.begin(), removed.end());
+  first_.insert(first_.end(), added.begin(), added.end());
+}
+
+void Planner::PlanNode() {
+  const xlb_node& present = ledger_.contents().node;
+  const bool is_first = present.schema == 0;
+  const uint32_t epoch = is_first ? 1 : present.epoch;
+  const bool facts_changed = !is_first && !SameRecord(NodeRecord(desired_.node, epoch), present);
+  const bool raise = facts_changed || flows_must_look_again_ || ledger_.epoch_owed();
+  if (raise) last_.push_back(WriteNodeOp{NodeRecord(desired_.node, NextNonZero(epoch))});
+}
+
+void Planner::Append(std::vector<MapWrite>& writes) {
+  std::move(writes.begin(), writes.end(), std::back_inserter(result_.plan.writes));
+}
+
+}  // namespace
+
+absl::StatusOr<PlannedChanges> PlanChanges(const Ledger& ledger, const DesiredState& desired, const Services& applied,
+                                           const RingBuilder& ring_builder, Clock::Time now) {
+  return Planner(ledger, desired, applied, ring_builder, now).Make();
+}
+
+DesiredState KnownPart(const Ledger& ledger, const DesiredState& desired) {
+  DesiredState known{desired.node, {}};
+  for (const auto& [frontend, service] : desired.services) {
+    const xlb_service* present = ledger.Service(ServiceKey(frontend));
+    if (present == nullptr) continue;
+    Service& part = known.services[frontend] = service;
+    std::erase_if(part.backends, [&](const Backend& backend) {
+      return ledger.FindBackend(BackendUid(backend.identity), present->id) == 0;
+    });
+  }
+  return known;
+}
+
+}  // namespace xlb

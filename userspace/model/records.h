@@ -1,0 +1,48 @@
+// Between the model's values and the records in the maps (xlb/abi.h).
+#ifndef XLB_MODEL_RECORDS_H_
+#define XLB_MODEL_RECORDS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include "model/desired_state.h"
+#include "model/service.h"
+#include "xlb/abi.h"
+
+namespace xlb {
+
+using Uid = std::array<uint8_t, 16>;
+
+struct UidHash {
+  size_t operator()(const Uid& uid) const;
+};
+
+// 16 bytes that stand for a backend's identity in the maps: stable over restarts and versions.
+Uid BackendUid(const std::string& identity);
+Uid UidOf(const xlb_backend& record);
+
+xlb_service_key ServiceKey(const Frontend& frontend);
+Frontend FrontendOf(const xlb_service_key& key);
+xlb_backend BackendRecord(const Backend& backend, const Uid& uid, uint32_t generation, uint32_t service_id);
+// What a free slot holds: nothing but the generation that its last backend had.
+xlb_backend GoneRecord(uint32_t generation);
+xlb_node NodeRecord(const NodeFacts& facts, uint32_t epoch);
+
+// The records have no unnamed padding, so bytes say all.
+template <typename Record>
+bool SameRecord(const Record& a, const Record& b) {
+  return std::memcmp(&a, &b, sizeof(Record)) == 0;
+}
+
+// Whether flows that go to this backend must find their way anew: it is reached differently, or no longer.
+bool FlowsMustLookAgain(const xlb_backend& before, const xlb_backend& after);
+
+// Counts up for epochs and generations, for which 0 means "never".
+uint32_t NextNonZero(uint32_t value);
+
+}  // namespace xlb
+
+#endif  // XLB_MODEL_RECORDS_H_

@@ -21,7 +21,8 @@ class Host:
         self.name, self.logs = name, logs
         self.address = ""  # set when it is linked
         self._log_count = 0
-        self._holder = subprocess.Popen(die_with_parent(self._holder_command()), stdin=subprocess.DEVNULL)
+        holder = die_with_parent(self._holder_command())
+        self._holder = subprocess.Popen(holder, stdin=subprocess.DEVNULL, start_new_session=True)
         self.pid = self._holder.pid
         # The namespace is the host's own only once the holder has entered it.
         wait_until(self._is_apart, 10, f"the network namespace of {name}")

@@ -67,6 +67,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # Ctrl-C is ours alone: the lab then comes down in order
         env=None if env is None else {**os.environ, **env},
     )
     try:
@@ -108,6 +109,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
                 env=None if env is None else {**os.environ, **env},
             )
 

@@ -79,11 +79,12 @@ class SwarmNode(Engine):
 class Swarm:
     """A cluster: managers first, then workers, named n0, n1, …"""
 
-    def __init__(self, lab: Lab, managers: int = 3, workers: int = 0):
+    def __init__(self, lab: Lab, managers: int = 3, workers: int = 0, rp_filter: int | None = None):
+        """rp_filter: 1 as cloud images have it on their hosts."""
         self.lab = lab
         self.nodes: list[SwarmNode] = []
         for index in range(managers + workers):
-            node = lab.add_node(f"n{index}", FIRST_HOST_NUMBER + index)
+            node = lab.add_node(f"n{index}", FIRST_HOST_NUMBER + index, rp_filter=rp_filter)
             self.nodes.append(SwarmNode(node, manager=index < managers))
         self._start_engines()
         self._join()
@@ -142,6 +143,8 @@ class Swarm:
         arguments: the server's (HTTP port, echo port, UDP port).
         """
         command = ["service", "create", "--name", name, "--detach", "--no-resolve-image", "--replicas", str(replicas)]
+        # How long an update watches each new task (5 s by default) only makes the tests slow.
+        command += ["--update-monitor", "500ms"]
         command += ["--hostname", "{{.Service.Name}}.{{.Task.Slot}}.{{.Node.Hostname}}"]
         for flag, values in (("--publish", publish), ("--constraint", constraints), ("--network", networks)):
             command += [word for value in values for word in (flag, value)]
@@ -186,7 +189,9 @@ class Service:
             if self.states() != [("Running", "Running")] * count:
                 return None
             tasks = self.tasks()
-            return tasks if len(tasks) == count and all(task.gateway_address for task in tasks) else None
+            # A task with nothing on the ingress network has no leg on docker_gwbridge either.
+            addressed = all(task.gateway_address or not task.ingress_address for task in tasks)
+            return tasks if len(tasks) == count and addressed else None
 
         if count == 0:
             wait_until(lambda: not self.states() and not self.tasks(), timeout, f"no task of {self.name}")

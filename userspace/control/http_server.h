@@ -26,6 +26,9 @@ struct HttpLimits {
   std::chrono::milliseconds response_time{30'000};  // for the client to take the answer
   std::chrono::milliseconds idle_time{60'000};      // between requests on one connection
   std::chrono::milliseconds poll_interval{100};     // between two questions to a handler that said `pending`
+
+  // For a TCP port, where anybody may knock: small requests, few of them, not for long.
+  static HttpLimits ForStrangers();
 };
 
 // Lives on one io_context, and every call, the handler's included, on its thread. Destroying it closes the listener and
@@ -40,7 +43,8 @@ class HttpServer {
                                                                 HttpLimits limits = {});
   // `address`: "127.0.0.1:9650". Port 0 takes a free one.
   static absl::StatusOr<std::unique_ptr<HttpServer>> ListenTcp(boost::asio::io_context& io, const std::string& address,
-                                                               HttpHandler handler, HttpLimits limits = {});
+                                                               HttpHandler handler,
+                                                               HttpLimits limits = HttpLimits::ForStrangers());
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

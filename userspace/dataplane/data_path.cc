@@ -1,0 +1,140 @@
+#include "dataplane/data_path.h"
+
+#include <fmt/core.h>
+
+#include <bpf/bpf.h>
+#include <net/if.h>
+
+#include <cerrno>
+
+#include "dataplane/detach.h"
+#include "dataplane/pins.h"
+#include "dataplane/tc_attach.h"
+
+namespace xlb {
+namespace {
+
+// Devices that have this program of ours at TC ingress: also what an earlier xlbd left.
+std::set<uint32_t> DevicesWith(TcProgram program) {
+  std::set<uint32_t> found;
+  const std::unique_ptr<struct if_nameindex, void (*)(struct if_nameindex*)> list(if_nameindex(), if_freenameindex);
+  if (list == nullptr) return found;
+  for (const struct if_nameindex* device = list.get(); device->if_index != 0; device++) {
+    if (AttachedTc(device->if_index) == program) found.insert(device->if_index);
+  }
+  return found;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<DataPath>> DataPath::Open(const DataPathOptions& options) {
+  XLB_ASSIGN_OR_RETURN(UniqueFd lock, LockPinDirectory(options.bpffs_dir));
+  XLB_RETURN_IF_ERROR(CheckPinnedSchema(options.bpffs_dir));
+  DataPathOptions used = options;
+  if (const uint32_t pinned = PinnedMapEntries(options.bpffs_dir, kFlowMapPin); pinned != 0) used.flow_entries = pinned;
+  XLB_ASSIGN_OR_RETURN(Programs programs, Programs::Load(used.bpffs_dir, used.flow_entries));
+  XLB_ASSIGN_OR_RETURN(auto store, KernelMapStore::Open(programs.maps()));
+  return std::unique_ptr<DataPath>(new DataPath(used, std::move(lock), std::move(programs), std::move(store)));
+}
+
+DataPath::DataPath(DataPathOptions options, UniqueFd lock, Programs programs, std::unique_ptr<KernelMapStore> store)
+    : options_(std::move(options)),
+      lock_(std::move(lock)),
+      programs_(std::move(programs)),
+      store_(std::move(store)),
+      counters_(programs_.maps()),
+      flows_(programs_.maps().flows, options_.flow_entries),
+      clock_(programs_.clock_fd()) {}
+
+absl::StatusOr<UplinkView> DataPath::AttachUplink(const UplinkDevice& device) {
+  // TC first: XDP leaves packets to it from its first frame on.
+  XLB_RETURN_IF_ERROR(AttachTc(device.ifindex, programs_.uplink_tc_fd()));
+  const XdpAttachment xdp = AttachXdp(programs_, options_.bpffs_dir, options_.flow_entries, device, options_.xdp);
+  const xlb_uplink value{.native_xdp = xdp.mode == "native" ? 1u : 0u};
+  if (bpf_map_update_elem(programs_.maps().uplinks, &device.ifindex, &value, BPF_ANY) != 0) {
+    return ErrnoStatus(errno, "cannot write the map uplinks");
+  }
+  return UplinkView{
+      .name = device.name, .ifindex = device.ifindex, .xdp = xdp.mode, .attach = xdp.attach, .reason = xdp.reason};
+}
+
+absl::Status DataPath::DetachUplink(uint32_t ifindex) {
+  bpf_map_delete_elem(programs_.maps().uplinks, &ifindex);
+  XLB_RETURN_IF_ERROR(DetachXdp(options_.bpffs_dir, ifindex).status());
+  return DetachTc(ifindex).status();
+}
+
+absl::Status DataPath::SetUplinks(const std::vector<UplinkDevice>& devices) {
+  std::set<uint32_t> stale;
+  if (!adopted_uplinks_) {
+    stale = DevicesWith(TcProgram::kUplink);
+    for (const uint32_t ifindex : PinnedXdpLinks(options_.bpffs_dir)) stale.insert(ifindex);
+  }
+  for (const auto& [ifindex, device] : uplinks_) stale.insert(ifindex);
+
+  absl::Status failure;
+  std::map<uint32_t, UplinkDevice> attached;
+  std::vector<UplinkView> views;
+  for (const UplinkDevice& device : devices) {
+    stale.erase(device.ifindex);
+    if (uplinks_.contains(device.ifindex)) {
+      for (const UplinkView& view : views_) {
+        if (view.ifindex == device.ifindex) views.push_back(view);
+      }
+      attached.emplace(device.ifindex, device);
+      continue;
+    }
+    auto view = AttachUplink(device);
+    if (view.ok()) {
+      attached.emplace(device.ifindex, device);
+      views.push_back(*std::move(view));
+    } else {
+      failure = view.status();
+      views.push_back({.name = device.name,
+                       .ifindex = device.ifindex,
+                       .xdp = "off",
+                       .attach = "none",
+                       .reason = std::string(view.status().message())});
+    }
+  }
+  for (const uint32_t ifindex : stale) {
+    // Failing to clean a device that is not an uplink any more must not keep the others from working.
+    if (absl::Status status = DetachUplink(ifindex); !status.ok() && failure.ok() && attached.empty()) failure = status;
+  }
+  adopted_uplinks_ = true;
+  uplinks_ = std::move(attached);
+  views_ = std::move(views);
+  return uplinks_.empty() ? failure : absl::OkStatus();
+}
+
+absl::Status DataPath::SetTasks(const std::set<uint32_t>& ifindexes) {
+  if (!adopted_tasks_) tasks_ = DevicesWith(TcProgram::kTask);
+  absl::Status failure;
+  std::set<uint32_t> attached;
+  for (const uint32_t ifindex : ifindexes) {
+    if (adopted_tasks_ && tasks_.contains(ifindex)) {
+      attached.insert(ifindex);
+      continue;
+    }
+    if (absl::Status status = AttachTc(ifindex, programs_.task_tc_fd()); status.ok()) {
+      attached.insert(ifindex);
+    } else {
+      failure = status;
+    }
+  }
+  for (const uint32_t ifindex : tasks_) {
+    if (!ifindexes.contains(ifindex)) (void)DetachTc(ifindex);  // its veth is gone, as a rule
+  }
+  adopted_tasks_ = true;
+  tasks_ = std::move(attached);
+  return failure;
+}
+
+absl::StatusOr<std::vector<std::string>> DataPath::Detach() {
+  uplinks_.clear();
+  views_.clear();
+  tasks_.clear();
+  return DetachDataPath(options_.bpffs_dir);
+}
+
+}  // namespace xlb

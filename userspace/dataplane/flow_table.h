@@ -1,0 +1,73 @@
+// The flow table from user space: walking it, and sweeping out what has been idle too long.
+#ifndef XLB_DATAPLANE_FLOW_TABLE_H_
+#define XLB_DATAPLANE_FLOW_TABLE_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "dataplane/batch.h"
+#include "xlb/abi.h"
+
+namespace xlb {
+
+// The programs' clock: ticks of 2^tick_shift jiffies. Ages are differences of ticks, modulo 2^32.
+class TickClock {
+ public:
+  // `program_fd`: the program xlb_clock.
+  explicit TickClock(int program_fd) : program_fd_(program_fd) {}
+  absl::StatusOr<uint32_t> Now() const;
+
+  // The shift that makes a tick about a second on this kernel, and the length of such a tick.
+  static uint32_t ShiftForSeconds();
+  static double TickSeconds(uint32_t shift);
+
+ private:
+  int program_fd_;
+};
+
+class FlowTable {
+ public:
+  FlowTable(int map_fd, uint32_t capacity) : map_fd_(map_fd), capacity_(capacity) {}
+
+  // Every entry, both directions, as it is now. Does not make an entry look used.
+  absl::Status ForEach(const std::function<void(const xlb_flow_key&, const xlb_flow&)>& visit) const;
+
+  uint32_t capacity() const { return capacity_; }  // entries; a flow takes two
+  int fd() const { return map_fd_; }
+
+ private:
+  int map_fd_;
+  uint32_t capacity_;
+};
+
+// What a whole sweep found.
+struct SweepResult {
+  uint64_t flows = 0;  // client-side entries left
+  uint64_t removed = 0;
+  std::unordered_map<uint32_t, uint64_t> flows_by_backend;  // established ones and UDP, by backend id
+};
+
+// Goes through the table in slices, so that the event loop stays free; removes what is idle past its limit.
+class FlowSweeper {
+ public:
+  FlowSweeper(const FlowTable* table, double tick_seconds) : table_(table), tick_seconds_(tick_seconds) {}
+
+  // One slice, at time `now` (ticks). A value when this slice ended a whole round.
+  absl::StatusOr<std::optional<SweepResult>> Step(uint32_t now);
+
+ private:
+  bool Expired(const xlb_flow_key& key, const xlb_flow& flow, uint32_t now) const;
+  void Look(const xlb_flow_key& key, const xlb_flow& flow, uint32_t now);
+  const FlowTable* table_;
+  double tick_seconds_;
+  std::optional<BatchWalk<xlb_flow_key, xlb_flow>> walk_;
+  SweepResult result_;
+};
+
+}  // namespace xlb
+
+#endif  // XLB_DATAPLANE_FLOW_TABLE_H_

@@ -24,6 +24,9 @@ struct NodeFacts {
 struct DesiredState {
   NodeFacts node;
   std::map<Frontend, Service> services;
+  // Services that the maps hold and whose source has not spoken yet in this process's life: left as they are. One that
+  // is in `services` too is not kept but written as it says there.
+  std::set<Frontend> kept;
   bool operator==(const DesiredState&) const = default;
 };
 

@@ -208,6 +208,9 @@ absl::StatusOr<uint32_t> Planner::AllocateRegion(const Frontend& frontend, uint3
 }
 
 void Planner::PlanRemovedServices() {
+  for (const Frontend& frontend : desired_.kept) {
+    if (const xlb_service* kept = ledger_.Service(ServiceKey(frontend))) kept_ids_.insert(kept->id);
+  }
   for (const auto& [key, service] : ledger_.contents().services) {
     if (!kept_ids_.contains(service.id)) removed_services_.push_back(RemoveServiceOp{key});
   }
@@ -263,7 +266,7 @@ absl::StatusOr<PlannedChanges> PlanChanges(const Ledger& ledger, const DesiredSt
 }
 
 DesiredState KnownPart(const Ledger& ledger, const DesiredState& desired) {
-  DesiredState known{desired.node, {}};
+  DesiredState known{desired.node, {}, desired.kept};
   for (const auto& [frontend, service] : desired.services) {
     const xlb_service* present = ledger.Service(ServiceKey(frontend));
     if (present == nullptr) continue;

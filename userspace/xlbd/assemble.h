@@ -1,0 +1,33 @@
+// Sources -> desired state. Pure: routes are asked through a function.
+#ifndef XLB_XLBD_ASSEMBLE_H_
+#define XLB_XLBD_ASSEMBLE_H_
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "model/desired_state.h"
+#include "model/static_config.h"
+#include "swarm/view.h"
+
+namespace xlb {
+
+// Where the node sends packets for a routed backend, and the source address it takes; or why it cannot.
+using RouteResolver = std::function<absl::StatusOr<Ipv4>(Ipv4 backend)>;
+
+struct Assembly {
+  DesiredState state;
+  std::vector<std::string> warnings;
+};
+
+// `node`: facts that do not come from Swarm. A static service takes precedence over a published port; the warning says
+// so.
+Assembly Assemble(const NodeFacts& node, const StaticConfig& config, const SwarmView& swarm,
+                  const RouteResolver& route);
+
+}  // namespace xlb
+
+#endif  // XLB_XLBD_ASSEMBLE_H_

@@ -1,0 +1,298 @@
+#include "xlbd/daemon.h"
+
+#include <arpa/inet.h>
+#include <fmt/core.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "control/api.h"
+#include "control/static_file.h"
+#include "model/records.h"
+#include "scheduler/ring.h"
+
+namespace xlb {
+namespace {
+
+constexpr std::chrono::seconds kRetryAfter{1};
+constexpr std::chrono::seconds kSweepEvery{5};
+constexpr std::chrono::milliseconds kSweepPause{5};  // between slices, for everybody else on the loop
+constexpr char kApiGroup[] = "docker";               // who may steer Docker may steer its ingress
+constexpr uint32_t kFrameOverhead = 18;              // Ethernet header and a VLAN tag
+
+absl::Status PassiveError() {
+  return absl::FailedPreconditionError("xlbd is passive since 'xlbctl detach': start it again to change services");
+}
+
+}  // namespace
+
+Daemon::Daemon(boost::asio::io_context& io, const Options& options)
+    : io_(io),
+      options_(options),
+      started_(clock_.Now()),
+      tick_shift_(TickClock::ShiftForSeconds()),
+      tick_seconds_(TickClock::TickSeconds(tick_shift_)),
+      sweep_timer_(io),
+      retry_timer_(io) {}
+
+Daemon::~Daemon() = default;
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(boost::asio::io_context& io, const Options& options) {
+  std::unique_ptr<Daemon> daemon(new Daemon(io, options));
+  XLB_ASSIGN_OR_RETURN(daemon->config_, LoadStaticFile(options.state_dir));
+  XLB_RETURN_IF_ERROR(daemon->OpenSockets());
+  XLB_RETURN_IF_ERROR(daemon->OpenDataPath());
+  XLB_RETURN_IF_ERROR(daemon->OpenSources());
+  return daemon;
+}
+
+absl::Status Daemon::OpenSockets() {
+  const auto api = [this](const HttpRequest& request) { return HandleApiRequest(request, *this); };
+  XLB_ASSIGN_OR_RETURN(api_, HttpServer::ListenUnix(io_, options_.api_socket, kApiGroup, api));
+  if (options_.metrics_address.empty()) return absl::OkStatus();
+  const auto metrics = [this](const HttpRequest& request) { return HandleMetricsRequest(request, *this); };
+  auto server = HttpServer::ListenTcp(io_, options_.metrics_address, metrics);
+  // Metrics are not worth a node without its load balancer.
+  if (server.ok()) {
+    metrics_ = *std::move(server);
+  } else {
+    events_.Add("metrics-off", options_.metrics_address, std::string(server.status().message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::OpenDataPath() {
+  XLB_ASSIGN_OR_RETURN(NodeWatch node, NodeWatch::Open());
+  node_.emplace(std::move(node));
+  XLB_RETURN_IF_ERROR(node_->Refresh());
+  if (!options_.uplinks.empty()) XLB_RETURN_IF_ERROR(node_->Named(options_.uplinks).status());
+
+  XLB_ASSIGN_OR_RETURN(
+      data_path_,
+      DataPath::Open({.bpffs_dir = options_.bpffs_dir, .flow_entries = options_.max_flows * 2, .xdp = options_.xdp}));
+  reconciler_ = std::make_unique<Reconciler>(data_path_->maps(), &clock_, BuildRing);
+  XLB_RETURN_IF_ERROR(reconciler_->Load());
+  sweeper_ = std::make_unique<FlowSweeper>(&data_path_->flows(), tick_seconds_);
+  AdoptPinnedServices();
+  return absl::OkStatus();
+}
+
+// What the maps hold beside the static services came from Swarm. It stays until Docker has spoken.
+void Daemon::AdoptPinnedServices() {
+  swarm_known_ = options_.docker_socket.empty();
+  if (swarm_known_) return;
+  for (const auto& [key, service] : reconciler_->contents().services) kept_.insert(FrontendOf(key));
+  for (const StaticService& service : config_.services()) kept_.erase(service.frontend);
+  const xlb_node& pinned = reconciler_->contents().node;
+  swarm_view_.vni = ntohl(pinned.vni) >> 8;
+  swarm_view_.vxlan_port = ntohs(pinned.vxlan_port);
+  swarm_view_.tunnel_mtu = pinned.tunnel_mtu;
+}
+
+absl::Status Daemon::OpenSources() {
+  const auto on_netlink = [this](uint32_t changes) { OnNetlink(changes); };
+  XLB_ASSIGN_OR_RETURN(NetlinkMonitor monitor, NetlinkMonitor::Open(io_.get_executor(), on_netlink));
+  monitor_.emplace(std::move(monitor));
+  XLB_RETURN_IF_ERROR(RefreshNode());
+  XLB_RETURN_IF_ERROR(ApplyNow());
+  // What changed while no xlbd watched is unknown: every flow asks for its next hop once.
+  XLB_RETURN_IF_ERROR(reconciler_->BumpEpoch());
+  if (!options_.docker_socket.empty()) {
+    SwarmOptions options;
+    options.docker_socket = options_.docker_socket;
+    options.netns_dir = options_.netns_dir;
+    const auto on_change = [this](const SwarmView& view) { OnSwarm(view); };
+    const auto on_event = [this](std::string kind, std::string subject, std::string text) {
+      events_.Add(std::move(kind), std::move(subject), std::move(text));
+    };
+    swarm_ = std::make_unique<SwarmSource>(io_.get_executor(), options, on_change, on_event);
+    swarm_->Start();
+  }
+  ArmSweep(kSweepEvery);
+  return absl::OkStatus();
+}
+
+void Daemon::OnNetlink(uint32_t changes) {
+  if (data_path_ == nullptr) return;
+  if (absl::Status status = RefreshNode(); !status.ok()) return RetryLater(status);
+  if (changes & (kRoutes | kNeighbors | kLinks)) {
+    if (absl::Status status = reconciler_->BumpEpoch(); !status.ok()) return RetryLater(status);
+  }
+  if ((changes & kLinks) && swarm_ != nullptr) swarm_->OnLinksChanged();
+  if (changes & (kLinks | kAddresses | kRoutes)) Reconcile();
+}
+
+void Daemon::OnSwarm(const SwarmView& view) {
+  if (data_path_ == nullptr) return;
+  // A manager that does not know its ingress network yet (dockerd has just started) says nothing about the services:
+  // the last whole view stands, and with it the flows through nodes that did not restart.
+  const bool whole = view.docker.starts_with("connected") && !view.role.empty() && view.pending.empty();
+  if (!whole) return;
+  swarm_view_ = view;
+  if (!swarm_known_) {
+    swarm_known_ = true;
+    kept_.clear();
+  }
+  if (absl::Status status = RefreshNode(); !status.ok()) return RetryLater(status);
+  Reconcile();
+}
+
+absl::Status Daemon::RefreshNode() {
+  XLB_RETURN_IF_ERROR(node_->Refresh());
+  std::vector<UplinkDevice> devices;
+  if (options_.uplinks.empty()) {
+    devices = node_->Found(swarm_view_.data_path_address);
+  } else {
+    auto named = node_->Named(options_.uplinks);
+    // One that went away comes back as another device; until then the others serve.
+    if (named.ok()) devices = *std::move(named);
+  }
+  uplinks_ = devices;
+  const size_t before = data_path_->uplinks().size();
+  XLB_RETURN_IF_ERROR(data_path_->SetUplinks(devices));
+  if (data_path_->uplinks().size() != before) {
+    for (const UplinkView& uplink : data_path_->uplinks()) {
+      events_.Add(
+          "uplink", uplink.name,
+          fmt::format("XDP {} ({}){}{}", uplink.xdp, uplink.attach, uplink.reason.empty() ? "" : ": ", uplink.reason));
+    }
+  }
+  return absl::OkStatus();
+}
+
+NodeFacts Daemon::Facts() const {
+  NodeFacts facts;
+  facts.addresses = node_->addresses();
+  facts.new_flow_limit = options_.new_flow_limit;
+  facts.tick_shift = tick_shift_;
+  for (const UplinkDevice& device : uplinks_) facts.max_frame = std::max(facts.max_frame, device.mtu + kFrameOverhead);
+  return facts;
+}
+
+absl::StatusOr<Ipv4> Daemon::SourceTowards(Ipv4 backend) {
+  XLB_ASSIGN_OR_RETURN(const Route route, node_->RouteTo(backend));
+  if (route.type == RouteType::kLocal) return absl::FailedPreconditionError("it is an address of this node itself");
+  for (const UplinkDevice& device : uplinks_) {
+    if (device.ifindex != route.ifindex) continue;
+    if (!route.prefsrc.IsUnset()) return route.prefsrc;
+    return absl::FailedPreconditionError(fmt::format("{} has no address to send from", device.name));
+  }
+  return absl::FailedPreconditionError(fmt::format(
+      "the route to it leaves by {}, which is not an uplink: name it with --uplink", node_->DeviceName(route.ifindex)));
+}
+
+Assembly Daemon::AssembleWith(const StaticConfig& config) {
+  Assembly assembly = Assemble(Facts(), config, swarm_view_, [this](Ipv4 backend) { return SourceTowards(backend); });
+  assembly.state.kept = kept_;
+  return assembly;
+}
+
+void Daemon::Reconcile() {
+  if (data_path_ == nullptr) return;
+  if (absl::Status status = ApplyNow(); !status.ok()) return RetryLater(status);
+  last_failure_.clear();
+}
+
+// Programs on the veths of new tasks before the tasks get traffic; off those of old ones after.
+absl::Status Daemon::ApplyNow() {
+  Assembly assembly = AssembleWith(config_);
+  XLB_RETURN_IF_ERROR(SetTasks(assembly.state, /*also_attached=*/true));
+  XLB_RETURN_IF_ERROR(reconciler_->Apply(assembly.state).status());
+  events_.AddChanges(desired_.services, assembly.state.services);
+  desired_ = std::move(assembly.state);
+  warnings_ = std::move(assembly.warnings);
+  return SetTasks(desired_, /*also_attached=*/false);
+}
+
+absl::Status Daemon::SetTasks(const DesiredState& state, bool also_attached) {
+  if (!kept_.empty()) return absl::OkStatus();  // the veths of kept services are not known
+  std::set<uint32_t> veths;
+  for (const auto* services : {&state.services, also_attached ? &desired_.services : &state.services}) {
+    for (const auto& [frontend, service] : *services) {
+      for (const Backend& backend : service.backends) {
+        if (backend.reach.kind == BackendKind::kLocal) veths.insert(backend.reach.ifindex);
+      }
+    }
+  }
+  const absl::Status status = data_path_->SetTasks(veths);
+  // A veth that goes in this very moment takes its task along; the next view says so.
+  return absl::IsNotFound(status) ? absl::OkStatus() : status;
+}
+
+void Daemon::RetryLater(const absl::Status& why) {
+  const std::string text(why.message());
+  if (text != last_failure_) events_.Add("apply-failed", "data path", text);
+  last_failure_ = text;
+  retry_timer_.expires_after(kRetryAfter);
+  retry_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) OnNetlink(kAllChanges);
+  });
+}
+
+absl::Status Daemon::Edit(const std::function<absl::Status(StaticConfig&)>& change) {
+  StaticConfig changed = config_;
+  XLB_RETURN_IF_ERROR(change(changed));
+  return Replace(std::move(changed));
+}
+
+absl::Status Daemon::Replace(StaticConfig config) {
+  if (data_path_ == nullptr) return PassiveError();
+  for (const StaticService& service : config.services()) {
+    const auto present = desired_.services.find(service.frontend);
+    if (present != desired_.services.end() && present->second.source == ServiceSource::kSwarm) {
+      return absl::AlreadyExistsError(
+          fmt::format("{} is published by the swarm service {}: choose another address or port",
+                      service.frontend.ToString(), present->second.name));
+    }
+  }
+  const Assembly assembly = AssembleWith(config);
+  XLB_RETURN_IF_ERROR(reconciler_->MakePlan(assembly.state).status());
+  XLB_RETURN_IF_ERROR(SaveStaticFile(options_.state_dir, config));
+  config_ = std::move(config);
+  for (const StaticService& service : config_.services()) kept_.erase(service.frontend);
+  Reconcile();
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::Detach() {
+  if (data_path_ == nullptr) return absl::OkStatus();
+  XLB_ASSIGN_OR_RETURN(const std::vector<std::string> removed, data_path_->Detach());
+  if (swarm_ != nullptr) swarm_->Stop();
+  if (monitor_) monitor_->Stop();
+  sweep_timer_.cancel();
+  retry_timer_.cancel();
+  sweeper_.reset();
+  reconciler_.reset();
+  data_path_.reset();
+  desired_ = {};
+  sweep_ = {};
+  for (const std::string& line : removed) events_.Add("detached", "data path", line);
+  return absl::OkStatus();
+}
+
+void Daemon::ArmSweep(std::chrono::milliseconds delay) {
+  sweep_timer_.expires_after(delay);
+  sweep_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) SweepStep();
+  });
+}
+
+void Daemon::SweepStep() {
+  if (sweeper_ == nullptr) return;
+  const absl::StatusOr<uint32_t> now = data_path_->clock().Now();
+  if (!now.ok()) {
+    spdlog::warn("sweep: {}", std::string(now.status().message()));
+    return ArmSweep(kSweepEvery);
+  }
+  auto done = sweeper_->Step(*now);
+  if (!done.ok()) {
+    spdlog::warn("sweep: {}", std::string(done.status().message()));
+    return ArmSweep(kSweepEvery);
+  }
+  if (!done->has_value()) return ArmSweep(kSweepPause);
+  sweep_ = std::move(**done);
+  ArmSweep(kSweepEvery);
+}
+
+}  // namespace xlb

@@ -1,0 +1,103 @@
+// xlbd: sources -> desired state -> plan -> maps, on one event loop.
+#ifndef XLB_XLBD_DAEMON_H_
+#define XLB_XLBD_DAEMON_H_
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "control/daemon.h"
+#include "control/http_server.h"
+#include "dataplane/data_path.h"
+#include "model/reconciler.h"
+#include "netlink/monitor.h"
+#include "swarm/swarm_source.h"
+#include "xlbd/assemble.h"
+#include "xlbd/event_log.h"
+#include "xlbd/node_watch.h"
+#include "xlbd/options.h"
+
+namespace xlb {
+
+// Everything happens on the io_context's thread. Destroying it leaves the data path at work.
+class Daemon : public DaemonInterface {
+ public:
+  // Takes the node over: locks, loads, attaches, serves the API. An error means that nothing was changed that an
+  // earlier xlbd had not already set up, and is one line for the person who started it.
+  static absl::StatusOr<std::unique_ptr<Daemon>> Start(boost::asio::io_context& io, const Options& options);
+  ~Daemon() override;
+
+  StatusView Status() override;
+  std::vector<ServiceView> Services() override;
+  absl::StatusOr<std::vector<FlowView>> Flows(const FlowFilter& filter) override;
+  absl::StatusOr<StatsReport> Stats() override;
+  std::vector<EventView> Events(uint64_t after_sequence) override { return events_.After(after_sequence); }
+  const StaticConfig& Static() override { return config_; }
+  absl::Status Edit(const std::function<absl::Status(StaticConfig&)>& change) override;
+  absl::Status Replace(StaticConfig config) override;
+  absl::Status Detach() override;
+
+ private:
+  Daemon(boost::asio::io_context& io, const Options& options);
+
+  absl::Status OpenSockets();
+  absl::Status OpenDataPath();
+  absl::Status OpenSources();
+  void AdoptPinnedServices();
+
+  void OnNetlink(uint32_t changes);
+  void OnSwarm(const SwarmView& view);
+
+  // Reads the node, chooses the uplinks and attaches to them.
+  absl::Status RefreshNode();
+  NodeFacts Facts() const;
+  absl::StatusOr<Ipv4> SourceTowards(Ipv4 backend);
+  Assembly AssembleWith(const StaticConfig& config);
+  // Brings the maps to what the sources say now; tries again in a second when that fails.
+  void Reconcile();
+  absl::Status ApplyNow();
+  absl::Status SetTasks(const DesiredState& state, bool also_attached);
+  void RetryLater(const absl::Status& why);
+
+  void SweepStep();
+  void ArmSweep(std::chrono::milliseconds delay);
+
+  StatsView StatsOrNothing(const absl::StatusOr<StatsView>& stats) const { return stats.ok() ? *stats : StatsView{}; }
+  std::vector<BackendView> BackendsOf(const Service& service) const;
+
+  boost::asio::io_context& io_;
+  const Options options_;
+  const SteadyClock clock_;
+  const Clock::Time started_;
+  EventLog events_;
+  StaticConfig config_;
+
+  std::unique_ptr<HttpServer> api_, metrics_;
+  std::unique_ptr<DataPath> data_path_;  // none after Detach
+  std::unique_ptr<Reconciler> reconciler_;
+  std::optional<NodeWatch> node_;
+  std::optional<NetlinkMonitor> monitor_;
+  std::unique_ptr<SwarmSource> swarm_;
+  SwarmView swarm_view_;      // the last one that was whole
+  bool swarm_known_ = false;  // Docker spoke in this process's life, or is not to be asked
+
+  std::vector<UplinkDevice> uplinks_;
+  DesiredState desired_;  // as last applied
+  std::vector<std::string> warnings_;
+  std::set<Frontend> kept_;   // services of an earlier xlbd, until their source speaks
+  std::string last_failure_;  // of Reconcile, so that the log says it once
+  uint32_t tick_shift_;
+  double tick_seconds_;
+  std::unique_ptr<FlowSweeper> sweeper_;
+  SweepResult sweep_;
+  boost::asio::steady_timer sweep_timer_, retry_timer_;
+};
+
+}  // namespace xlb
+
+#endif  // XLB_XLBD_DAEMON_H_

@@ -1,0 +1,181 @@
+// What the daemon shows of itself.
+#include <arpa/inet.h>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <unordered_map>
+
+#include "model/flow_timeouts.h"
+#include "model/records.h"
+#include "xlbd/daemon.h"
+
+namespace xlb {
+namespace {
+
+std::string HostPort(uint32_t address_be, uint16_t port_be) {
+  return fmt::format("{}:{}", Ipv4{address_be}.ToString(), ntohs(port_be));
+}
+
+std::string ViaOf(const Reach& reach, const std::string& device) {
+  switch (reach.kind) {
+    case BackendKind::kRoute:
+      return fmt::format("source {}", reach.snat_address.ToString());
+    case BackendKind::kVxlan:
+      return fmt::format("vxlan {}, source {}", reach.tunnel_dst.ToString(), reach.snat_address.ToString());
+    case BackendKind::kLocal:
+      return device;
+  }
+  return "";
+}
+
+FlowView ToView(const xlb_flow_key& key, const xlb_flow& flow, double idle_seconds) {
+  FlowView view;
+  view.protocol = ToString(static_cast<Protocol>(key.proto));
+  view.client = HostPort(key.saddr, key.sport);
+  view.frontend = HostPort(key.daddr, key.dport);
+  view.source = HostPort(flow.saddr, flow.sport);
+  view.backend = HostPort(flow.daddr, flow.dport);
+  view.kind = ToString(flow.kind == XLB_KIND_VXLAN   ? BackendKind::kVxlan
+                       : flow.kind == XLB_KIND_LOCAL ? BackendKind::kLocal
+                                                     : BackendKind::kRoute);
+  view.state = ToString(PhaseOf(key.proto, flow.state));
+  view.idle_seconds = idle_seconds;
+  return view;
+}
+
+}  // namespace
+
+StatusView Daemon::Status() {
+  StatusView view;
+  view.version = XLB_VERSION;
+  view.schema = XLB_SCHEMA;
+  view.pid = getpid();
+  view.uptime_seconds = std::chrono::duration<double>(clock_.Now() - started_).count();
+  view.docker = "off";
+  if (swarm_ != nullptr) {
+    const SwarmView& swarm = swarm_->view();
+    view.docker = swarm.docker;
+    view.docker_version = swarm.docker_version;
+    view.swarm_role = swarm.role;
+    view.node_id = swarm.node_id;
+    view.node_name = swarm.node_name;
+    view.ingress_network = swarm.ingress_network;
+    view.warnings = swarm.warnings;
+    if (!swarm.pending.empty()) view.warnings.push_back(fmt::format("waiting: {}", swarm.pending));
+  }
+  view.warnings.insert(view.warnings.end(), warnings_.begin(), warnings_.end());
+  if (!kept_.empty()) {
+    view.warnings.push_back(
+        fmt::format("{} services of an earlier xlbd are kept as they were until Docker answers", kept_.size()));
+  }
+  if (!last_failure_.empty())
+    view.warnings.push_back(fmt::format("the data path could not be brought up to date: {}", last_failure_));
+  if (data_path_ == nullptr) {
+    view.mode = "passive";
+    view.warnings.push_back("detached: this node's traffic does not pass through xlb; start xlbd again to change that");
+    return view;
+  }
+  view.mode = view.swarm_role == "manager" ? "swarm" : "static";
+  view.uplinks = data_path_->uplinks();
+  if (view.uplinks.empty())
+    view.warnings.push_back("no uplink: this node has no default route; name the device with --uplink");
+  for (const Ipv4 address : desired_.node.addresses) view.addresses.push_back(address.ToString());
+  view.services = reconciler_->contents().services.size();
+  view.backends = reconciler_->contents().backends.size();
+  view.flows = sweep_.flows;
+  view.flow_capacity = data_path_->flows().capacity() / 2;
+  if (view.flow_capacity != options_.max_flows) {
+    view.warnings.push_back(fmt::format(
+        "the flow table made earlier holds {} flows; 'xlbctl detach' and a restart give it the {} asked for",
+        view.flow_capacity, options_.max_flows));
+  }
+  return view;
+}
+
+std::vector<BackendView> Daemon::BackendsOf(const Service& service) const {
+  std::vector<BackendView> views;
+  for (const Backend& backend : service.backends) {
+    BackendView view;
+    view.service = service.name;
+    view.frontend = service.frontend.ToString();
+    view.id = reconciler_->BackendId(backend.identity);
+    view.name = backend.name;
+    view.node = backend.node;
+    view.kind = ToString(backend.reach.kind);
+    view.address = fmt::format("{}:{}", backend.reach.address.ToString(),
+                               backend.reach.port != 0 ? backend.reach.port : service.frontend.port);
+    view.via = ViaOf(backend.reach, node_->DeviceName(backend.reach.ifindex));
+    view.state = ToString(backend.state);
+    view.weight = backend.weight;
+    const auto live = sweep_.flows_by_backend.find(view.id);
+    view.live_flows = live == sweep_.flows_by_backend.end() ? 0 : live->second;
+    view.stats = StatsOrNothing(data_path_->counters().Backend(view.id));
+    views.push_back(std::move(view));
+  }
+  for (const auto& [name, reason] : service.unreachable) {
+    BackendView view;
+    view.service = service.name;
+    view.frontend = service.frontend.ToString();
+    view.name = name;
+    view.kind = "none";
+    view.state = "unreachable";
+    view.reason = reason;
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+std::vector<ServiceView> Daemon::Services() {
+  std::vector<ServiceView> views;
+  if (data_path_ == nullptr) return views;
+  const auto& contents = reconciler_->contents();
+  for (const auto& [frontend, service] : desired_.services) {
+    ServiceView view;
+    view.id = reconciler_->ServiceId(frontend);
+    view.name = service.name;
+    view.frontend = frontend.ToString();
+    view.source = ToString(service.source);
+    view.scheduler = ToString(service.scheduler);
+    if (const auto record = contents.services.find(ServiceKey(frontend)); record != contents.services.end())
+      view.ring_slots = record->second.ring_len;
+    view.stats = StatsOrNothing(data_path_->counters().Service(view.id));
+    view.backends = BackendsOf(service);
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+absl::StatusOr<std::vector<FlowView>> Daemon::Flows(const FlowFilter& filter) {
+  std::vector<FlowView> views;
+  if (data_path_ == nullptr) return views;
+  std::unordered_map<uint32_t, const Service*> services;
+  std::unordered_map<uint32_t, const Backend*> backends;
+  for (const auto& [frontend, service] : desired_.services) {
+    if (!filter.service.empty() && filter.service != service.name && filter.service != frontend.ToString()) continue;
+    services.emplace(reconciler_->ServiceId(frontend), &service);
+    for (const Backend& backend : service.backends)
+      backends.emplace(reconciler_->BackendId(backend.identity), &backend);
+  }
+  XLB_ASSIGN_OR_RETURN(const uint32_t now, data_path_->clock().Now());
+  XLB_RETURN_IF_ERROR(data_path_->flows().ForEach([&](const xlb_flow_key& key, const xlb_flow& flow) {
+    if (flow.reply || views.size() >= filter.limit) return;
+    const auto service = services.find(flow.service);
+    if (service == services.end() && !filter.service.empty()) return;
+    if (!filter.client.empty() && filter.client != Ipv4{key.saddr}.ToString()) return;
+    FlowView view = ToView(key, flow, std::max(0, static_cast<int32_t>(now - flow.seen)) * tick_seconds_);
+    if (service != services.end()) view.service = service->second->name;
+    const auto backend = backends.find(flow.backend);
+    if (backend != backends.end()) view.backend_name = backend->second->name;
+    views.push_back(std::move(view));
+  }));
+  return views;
+}
+
+absl::StatusOr<StatsReport> Daemon::Stats() {
+  if (data_path_ == nullptr) return StatsReport{};
+  return data_path_->counters().Read();
+}
+
+}  // namespace xlb

@@ -1,0 +1,71 @@
+#include "xlbd/node_watch.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+namespace xlb {
+namespace {
+
+bool IsLoopback(Ipv4 address) { return address.HostOrder() >> 24 == 127; }
+
+UplinkDevice ToDevice(const Link& link) {
+  return {.name = link.name, .ifindex = link.ifindex, .mtu = link.mtu, .is_veth = link.kind == "veth"};
+}
+
+}  // namespace
+
+absl::StatusOr<NodeWatch> NodeWatch::Open() {
+  XLB_ASSIGN_OR_RETURN(Netlink netlink, Netlink::Open());
+  return NodeWatch(std::move(netlink));
+}
+
+absl::Status NodeWatch::Refresh() {
+  XLB_ASSIGN_OR_RETURN(std::vector<Link> links, netlink_.Links());
+  XLB_ASSIGN_OR_RETURN(all_addresses_, netlink_.Addresses());
+  XLB_ASSIGN_OR_RETURN(default_routes_, netlink_.DefaultRoutes());
+  links_.clear();
+  for (Link& link : links) links_.emplace(link.ifindex, std::move(link));
+  addresses_.clear();
+  for (const Address& address : all_addresses_) {
+    if (!IsLoopback(address.address)) addresses_.insert(address.address);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<UplinkDevice>> NodeWatch::Named(const std::vector<std::string>& names) const {
+  std::vector<UplinkDevice> devices;
+  for (const std::string& name : names) {
+    const Link* found = nullptr;
+    for (const auto& [ifindex, link] : links_) {
+      if (link.name == name) found = &link;
+    }
+    if (found == nullptr) {
+      return absl::NotFoundError(
+          fmt::format("uplink \"{}\" does not exist on this node: 'ip link' lists its devices", name));
+    }
+    devices.push_back(ToDevice(*found));
+  }
+  return devices;
+}
+
+std::vector<UplinkDevice> NodeWatch::Found(Ipv4 data_path) const {
+  std::set<uint32_t> wanted;
+  for (const Route& route : default_routes_) wanted.insert(route.ifindex);
+  for (const Address& address : all_addresses_) {
+    if (!data_path.IsUnset() && address.address == data_path) wanted.insert(address.ifindex);
+  }
+  std::vector<UplinkDevice> devices;
+  for (const uint32_t ifindex : wanted) {
+    const auto link = links_.find(ifindex);
+    if (link != links_.end()) devices.push_back(ToDevice(link->second));
+  }
+  return devices;
+}
+
+std::string NodeWatch::DeviceName(uint32_t ifindex) const {
+  const auto link = links_.find(ifindex);
+  return link == links_.end() ? fmt::format("device {}", ifindex) : link->second.name;
+}
+
+}  // namespace xlb

@@ -18,6 +18,7 @@ struct DockerSnapshot {
   std::optional<DockerNetwork> ingress;          // the network with Ingress == true
   std::optional<DockerNetwork> gateway_network;  // docker_gwbridge
   std::vector<SwarmService> services;
+  std::vector<SwarmService> removed_services;  // Docker knows them no more, but tasks of theirs still run
   std::vector<SwarmTask> tasks;
   std::vector<SwarmNode> nodes;
   std::set<std::string> dead_containers;  // known to have ended, whatever their task's state still says
@@ -39,12 +40,17 @@ struct TaskNetns {
 };
 
 struct KernelSnapshot {
-  std::vector<Link> links;                 // of the host's namespace
-  std::optional<OverlayNetns> overlay;     // unset: not there (yet)
+  std::vector<Link> links;  // of the host's namespace
+  std::optional<OverlayNetns> overlay;
+  std::string overlay_missing;             // why `overlay` is unset
   std::map<std::string, TaskNetns> tasks;  // key: sandbox id[:12], the name of the namespace's file
-  // Node address -> the source address of the host's route to it.
+  // Data path address of a node -> the source address of the host's route to it.
   std::map<Ipv4, Ipv4> route_sources;
+  bool operator==(const KernelSnapshot&) const = default;
 };
+
+// The container's network namespace by its endpoint on docker_gwbridge ("gateway_<sandbox id[:12]>"); empty: not said.
+std::string SandboxOf(const NetworkEndpoint& gateway_endpoint);
 
 }  // namespace xlb
 

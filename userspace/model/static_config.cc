@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "xlb/abi.h"
@@ -188,14 +189,24 @@ absl::Status StaticConfig::RemoveBackend(std::string_view service, const Endpoin
 
 absl::StatusOr<StaticConfig> StaticConfig::FromServices(std::vector<StaticService> services) {
   StaticConfig config;
+  // With these, the checks that walk all services run only where they will find something.
+  std::set<std::string> names;
+  std::set<Frontend> frontends;
   for (size_t i = 0; i < services.size(); ++i) {
-    const std::string name = services[i].name;
-    if (absl::Status status = config.AddService(std::move(services[i])); !status.ok()) {
-      const absl::string_view why = status.message();
-      return absl::Status(status.code(), fmt::format("service {} of {} (\"{}\"): {}", i + 1, services.size(), name,
-                                                     std::string_view(why.data(), why.size())));
+    const StaticService& service = services[i];
+    absl::Status status = CheckService(service);
+    if (status.ok() && !names.insert(service.name).second) status = CheckNameIsFree(config.services_, service.name);
+    if (status.ok() && !frontends.insert(service.frontend).second) {
+      status = CheckFrontendIsFree(config.services_, service.frontend);
     }
+    if (!status.ok()) {
+      const absl::string_view why = status.message();
+      return absl::Status(status.code(), fmt::format("service {} of {} (\"{}\"): {}", i + 1, services.size(),
+                                                     service.name, std::string_view(why.data(), why.size())));
+    }
+    config.services_.push_back(service);
   }
+  XLB_RETURN_IF_ERROR(CheckRoom(config.services_, 0, 0));
   return config;
 }
 

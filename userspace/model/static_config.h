@@ -29,12 +29,12 @@ struct StaticService {
 
 // What `service set` and `backend set` may change; absent: as it is.
 struct ServiceChange {
-  std::optional<std::string> name;
-  std::optional<SchedulerKind> scheduler;
+  std::optional<std::string> name = std::nullopt;
+  std::optional<SchedulerKind> scheduler = std::nullopt;
 };
 struct BackendChange {
-  std::optional<uint32_t> weight;
-  std::optional<bool> draining;
+  std::optional<uint32_t> weight = std::nullopt;
+  std::optional<bool> draining = std::nullopt;
 };
 
 // Every edit either happens whole or returns a one-line reason (NotFound, AlreadyExists, InvalidArgument,

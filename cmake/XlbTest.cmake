@@ -1,0 +1,10 @@
+# xlb_unit_test(NAME sources... [DEPS libraries...]): one GoogleTest program from sources of the current folder, run by
+# ctest under the label "unit". Needs no root, no network and no other process.
+function(xlb_unit_test name)
+  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest_main xlb_warnings)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
+endfunction()

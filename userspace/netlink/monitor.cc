@@ -2,17 +2,16 @@
 
 #include <fmt/core.h>
 #include <libmnl/libmnl.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
-#include <map>
 #include <utility>
 
 #include "base/unique_fd.h"
+#include "netlink/known_neighbors.h"
 #include "netlink/netlink.h"
 #include "netlink/parse.h"
 
@@ -115,43 +114,18 @@ class NetlinkMonitor::Impl : public std::enable_shared_from_this<Impl> {
         break;
       case RTM_NEWNEIGH:
       case RTM_DELNEIGH:
-        OnNeighbor(message);
+        if (const auto neighbor = ParseNeighbor(message)) {
+          if (neighbors_.Update(*neighbor, message.nlmsg_type == RTM_DELNEIGH)) Report(kNeighbors);
+        }
         break;
       default:
         break;
     }
   }
 
-  // The kernel announces every step of an entry's life (stale, probe, reachable). What counts is whether packets sent
-  // to the last known MAC address now go astray.
-  void OnNeighbor(const nlmsghdr& message) {
-    const auto neighbor = ParseNeighbor(message);
-    if (!neighbor) return;
-    const std::pair key(neighbor->ifindex, neighbor->address);
-    const auto known = neighbors_.find(key);
-    const bool usable = message.nlmsg_type == RTM_NEWNEIGH && !neighbor->mac.IsUnset() &&
-                        (neighbor->state & (NUD_FAILED | NUD_INCOMPLETE)) == 0;
-    if (known == neighbors_.end()) {
-      // No flow can hold an address that was never known: nothing to look up again.
-      if (usable) neighbors_[key] = neighbor->mac;
-      return;
-    }
-    if (usable && known->second == neighbor->mac) return;
-    if (usable) {
-      known->second = neighbor->mac;
-    } else {
-      neighbors_.erase(known);
-    }
-    Report(kNeighbors);
-  }
-
   void RereadNeighbors() {
-    neighbors_.clear();
-    const auto neighbors = netlink_.Neighbors(0);
-    if (!neighbors.ok()) return;
-    for (const Neighbor& neighbor : *neighbors) {
-      if (!neighbor.mac.IsUnset()) neighbors_[{neighbor.ifindex, neighbor.address}] = neighbor.mac;
-    }
+    // When they cannot be read just now, those known stand.
+    if (const auto neighbors = netlink_.Neighbors(0); neighbors.ok()) neighbors_.Reset(*neighbors);
   }
 
   void Report(uint32_t changes) {
@@ -170,7 +144,7 @@ class NetlinkMonitor::Impl : public std::enable_shared_from_this<Impl> {
   Netlink netlink_;  // for the first and every repeated reading of the neighbours
   OnChange on_change_;
   std::chrono::milliseconds coalesce_;
-  std::map<std::pair<uint32_t, Ipv4>, Mac> neighbors_;
+  KnownNeighbors neighbors_;
   uint32_t pending_ = 0;
   bool stopped_ = false;
 };

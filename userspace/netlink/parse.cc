@@ -12,19 +12,16 @@
 namespace xlb {
 namespace {
 
-// Attributes by type, as far as the table goes. Payload sizes are checked where they are read, since the kernel may
-// grow them.
-template <size_t kSize>
-using Attributes = std::array<const nlattr*, kSize>;
+constexpr size_t kAttributeTypes = 64;  // more than any type that is read here
 
-template <size_t kSize>
+// Attributes by type. Payload sizes are checked where they are read, since the kernel may grow them.
 struct AttributeTable {
-  Attributes<kSize> entries{};
+  std::array<const nlattr*, kAttributeTypes> entries{};
 
   static int Collect(const nlattr* attribute, void* data) {
     auto* table = static_cast<AttributeTable*>(data);
     const uint16_t type = mnl_attr_get_type(attribute);
-    if (type < kSize) table->entries[type] = attribute;
+    if (type < kAttributeTypes) table->entries[type] = attribute;
     return MNL_CB_OK;
   }
 
@@ -53,17 +50,15 @@ struct AttributeTable {
   }
 };
 
-template <size_t kSize>
-AttributeTable<kSize> ParseAttributes(const nlmsghdr& message, size_t header_size) {
-  AttributeTable<kSize> table;
-  mnl_attr_parse(&message, static_cast<unsigned>(header_size), &AttributeTable<kSize>::Collect, &table);
+AttributeTable ParseAttributes(const nlmsghdr& message, size_t header_size) {
+  AttributeTable table;
+  mnl_attr_parse(&message, static_cast<unsigned>(header_size), &AttributeTable::Collect, &table);
   return table;
 }
 
-template <size_t kSize>
-AttributeTable<kSize> ParseNested(const nlattr* nest) {
-  AttributeTable<kSize> table;
-  if (nest != nullptr) mnl_attr_parse_nested(nest, &AttributeTable<kSize>::Collect, &table);
+AttributeTable ParseNested(const nlattr* nest) {
+  AttributeTable table;
+  if (nest != nullptr) mnl_attr_parse_nested(nest, &AttributeTable::Collect, &table);
   return table;
 }
 
@@ -74,7 +69,7 @@ const Header* HeaderOf(const nlmsghdr& message) {
 }
 
 VxlanInfo ParseVxlan(const nlattr* data) {
-  const auto table = ParseNested<IFLA_VXLAN_PORT + 1>(data);
+  const auto table = ParseNested(data);
   VxlanInfo info;
   info.vni = table.U32(IFLA_VXLAN_ID).value_or(0);
   info.local = table.Address(IFLA_VXLAN_LOCAL);
@@ -109,7 +104,7 @@ void TakeFirstHop(const nlattr* multipath, Route& route) {
   if (mnl_attr_get_payload_len(multipath) < sizeof(*hop) || hop->rtnh_len < sizeof(*hop)) return;
   if (hop->rtnh_len > mnl_attr_get_payload_len(multipath)) return;
   route.ifindex = static_cast<uint32_t>(hop->rtnh_ifindex);
-  AttributeTable<RTA_GATEWAY + 1> table;
+  AttributeTable table;
   const auto* attributes = reinterpret_cast<const char*>(hop) + RTNH_LENGTH(0);
   mnl_attr_parse_payload(attributes, hop->rtnh_len - RTNH_LENGTH(0), &decltype(table)::Collect, &table);
   route.gateway = table.Address(RTA_GATEWAY);
@@ -121,7 +116,7 @@ std::optional<Link> ParseLink(const nlmsghdr& message) {
   const auto* header = HeaderOf<ifinfomsg>(message);
   // Bridges announce the state of their ports in messages of family AF_BRIDGE, which lack most attributes.
   if (header == nullptr || header->ifi_family != AF_UNSPEC || header->ifi_index <= 0) return std::nullopt;
-  const auto table = ParseAttributes<IFLA_LINK_NETNSID + 1>(message, sizeof(*header));
+  const auto table = ParseAttributes(message, sizeof(*header));
   Link link;
   link.ifindex = static_cast<uint32_t>(header->ifi_index);
   link.up = (header->ifi_flags & IFF_UP) != 0;
@@ -131,7 +126,7 @@ std::optional<Link> ParseLink(const nlmsghdr& message) {
   link.link_index = table.U32(IFLA_LINK).value_or(0);
   link.master = table.U32(IFLA_MASTER).value_or(0);
   if (const auto netnsid = table.U32(IFLA_LINK_NETNSID)) link.link_netnsid = static_cast<int32_t>(*netnsid);
-  const auto info = ParseNested<IFLA_INFO_DATA + 1>(table.entries[IFLA_LINKINFO]);
+  const auto info = ParseNested(table.entries[IFLA_LINKINFO]);
   link.kind = info.String(IFLA_INFO_KIND);
   if (link.kind == "vxlan" && info.entries[IFLA_INFO_DATA] != nullptr) {
     link.vxlan = ParseVxlan(info.entries[IFLA_INFO_DATA]);
@@ -142,7 +137,7 @@ std::optional<Link> ParseLink(const nlmsghdr& message) {
 std::optional<Address> ParseAddress(const nlmsghdr& message) {
   const auto* header = HeaderOf<ifaddrmsg>(message);
   if (header == nullptr || header->ifa_family != AF_INET) return std::nullopt;
-  const auto table = ParseAttributes<IFA_LOCAL + 1>(message, sizeof(*header));
+  const auto table = ParseAttributes(message, sizeof(*header));
   // On a point-to-point link IFA_ADDRESS is the other end's.
   Address address{header->ifa_index, table.Address(IFA_LOCAL), header->ifa_prefixlen};
   if (address.address.IsUnset()) address.address = table.Address(IFA_ADDRESS);
@@ -153,7 +148,7 @@ std::optional<Address> ParseAddress(const nlmsghdr& message) {
 std::optional<Neighbor> ParseNeighbor(const nlmsghdr& message) {
   const auto* header = HeaderOf<ndmsg>(message);
   if (header == nullptr || header->ndm_family != AF_INET) return std::nullopt;
-  const auto table = ParseAttributes<NDA_LLADDR + 1>(message, sizeof(*header));
+  const auto table = ParseAttributes(message, sizeof(*header));
   Neighbor neighbor;
   neighbor.ifindex = static_cast<uint32_t>(header->ndm_ifindex);
   neighbor.address = table.Address(NDA_DST);
@@ -166,7 +161,7 @@ std::optional<Neighbor> ParseNeighbor(const nlmsghdr& message) {
 std::optional<FdbEntry> ParseFdbEntry(const nlmsghdr& message) {
   const auto* header = HeaderOf<ndmsg>(message);
   if (header == nullptr || header->ndm_family != AF_BRIDGE) return std::nullopt;
-  const auto table = ParseAttributes<NDA_LLADDR + 1>(message, sizeof(*header));
+  const auto table = ParseAttributes(message, sizeof(*header));
   // NDA_DST of 16 bytes is an IPv6 underlay: not an entry that xlb can use.
   const nlattr* destination = table.entries[NDA_DST];
   const auto mac = table.MacAddress(NDA_LLADDR);
@@ -177,7 +172,7 @@ std::optional<FdbEntry> ParseFdbEntry(const nlmsghdr& message) {
 std::optional<RouteMessage> ParseRoute(const nlmsghdr& message) {
   const auto* header = HeaderOf<rtmsg>(message);
   if (header == nullptr || header->rtm_family != AF_INET) return std::nullopt;
-  const auto table = ParseAttributes<RTA_TABLE + 1>(message, sizeof(*header));
+  const auto table = ParseAttributes(message, sizeof(*header));
   RouteMessage result;
   result.destination_length = header->rtm_dst_len;
   result.cached = (header->rtm_flags & RTM_F_CLONED) != 0;

@@ -50,16 +50,20 @@ std::string PercentEncode(std::string_view text) {
 }
 
 // An answer that is no success, in Docker's own words.
-absl::Status HttpError(std::string_view path, const HttpResponse& response) {
+absl::Status HttpError(std::string_view path, const DockerHttpResponse& response) {
   std::string message = ReadErrorMessage(response.body);
   if (message.empty()) message = fmt::format("HTTP status {}", response.status);
   const std::string text = fmt::format("Docker refuses GET {}: {}", path, message);
   if (response.status == 404) return absl::NotFoundError(text);
-  if (response.status == 503) return absl::UnavailableError(text);
+  if (response.status == 503) return absl::AbortedError(text);
   return absl::InternalError(text);
 }
 
 }  // namespace
+
+bool IsRefusal(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsAborted(status) || absl::IsInternal(status);
+}
 
 absl::StatusOr<std::string> ChooseApiVersion(std::string_view api, std::string_view min_api) {
   const auto newest = ParseApiVersion(api);
@@ -77,7 +81,7 @@ absl::StatusOr<std::string> ChooseApiVersion(std::string_view api, std::string_v
   return ToText(std::min(*newest, kNewest));
 }
 
-DockerClient::DockerClient(asio::any_io_executor executor, std::string socket_path, HttpLimits limits)
+DockerClient::DockerClient(asio::any_io_executor executor, std::string socket_path, DockerHttpLimits limits)
     : http_(std::move(executor), socket_path, limits), socket_path_(std::move(socket_path)) {}
 
 std::string DockerClient::Target(std::string_view path) const {
@@ -99,7 +103,7 @@ asio::awaitable<absl::StatusOr<DockerVersion>> DockerClient::Negotiate() {
 
 asio::awaitable<absl::StatusOr<std::string>> DockerClient::GetText(std::string path) {
   std::string target = Target(path);
-  XLB_CO_ASSIGN_OR_RETURN(HttpResponse response, co_await http_.Get(std::move(target)));
+  XLB_CO_ASSIGN_OR_RETURN(DockerHttpResponse response, co_await http_.Get(std::move(target)));
   if (response.status != 200) co_return HttpError(path, response);
   co_return std::move(response.body);
 }

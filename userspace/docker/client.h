@@ -16,11 +16,11 @@
 
 namespace xlb {
 
-// Runs on one executor. Error codes are HttpClient's, and for answers other than 200: NotFound (404), Unavailable (503:
-// not a manager, no leader), Internal (others), each with Docker's own message.
+// Runs on one executor. Error codes are HttpClient's, and for answers other than 200, with Docker's own message:
+// NotFound (404), Aborted (503: not a manager), Internal (others, "no leader" among them).
 class DockerClient {
  public:
-  DockerClient(boost::asio::any_io_executor executor, std::string socket_path, HttpLimits limits = {});
+  DockerClient(boost::asio::any_io_executor executor, std::string socket_path, DockerHttpLimits limits = {});
 
   // Asks for the server's version and settles on the API version that the other calls use.
   boost::asio::awaitable<absl::StatusOr<DockerVersion>> Negotiate();
@@ -43,6 +43,9 @@ class DockerClient {
   std::string socket_path_;
   std::string api_version_;
 };
+
+// Docker answered and refused: the connection is as good as before.
+bool IsRefusal(const absl::Status& status);
 
 // The version to speak with a server that offers `min_api` to `api`: the lower of its newest and ours.
 absl::StatusOr<std::string> ChooseApiVersion(std::string_view api, std::string_view min_api);

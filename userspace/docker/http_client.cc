@@ -32,7 +32,7 @@ struct Connection;
 struct HttpClient::Shared {
   asio::any_io_executor executor;
   std::string socket_path;
-  HttpLimits limits;
+  DockerHttpLimits limits;
   std::set<Connection*> connections;  // of the requests under way
 };
 
@@ -72,7 +72,8 @@ absl::Status ConnectError(const std::string& socket_path, const error_code& erro
       fmt::format("cannot connect to {}: {}: is it Docker's socket?", socket_path, error.message()));
 }
 
-absl::Status TransferError(const std::string& socket_path, const std::string& target, const error_code& error) {
+absl::Status TransferError(const std::string& socket_path, std::string_view target, const error_code& error) {
+  target = target.substr(0, target.find('?'));  // for people
   if (error == beast::error::timeout) {
     return absl::DeadlineExceededError(
         fmt::format("{} does not answer GET {} in time: is dockerd hung?", socket_path, target));
@@ -93,7 +94,7 @@ absl::Status TransferError(const std::string& socket_path, const std::string& ta
   return absl::UnavailableError(fmt::format("{}: GET {}: {}", socket_path, target, error.message()));
 }
 
-absl::Status Cancelled(const std::string& socket_path, const std::string& target) {
+absl::Status Cancelled(const std::string& socket_path, std::string_view target) {
   return absl::CancelledError(fmt::format("{}: GET {} given up", socket_path, target));
 }
 
@@ -123,7 +124,8 @@ asio::awaitable<absl::Status> SendRequest(const HttpClient::Shared& shared, Conn
   co_return absl::OkStatus();
 }
 
-asio::awaitable<absl::StatusOr<HttpResponse>> DoGet(std::shared_ptr<HttpClient::Shared> shared, std::string target) {
+asio::awaitable<absl::StatusOr<DockerHttpResponse>> DoGet(std::shared_ptr<HttpClient::Shared> shared,
+                                                          std::string target) {
   Connection connection(shared->connections, shared->executor);
   XLB_CO_RETURN_IF_ERROR(co_await SendRequest(*shared, connection, target));
 
@@ -140,7 +142,7 @@ asio::awaitable<absl::StatusOr<HttpResponse>> DoGet(std::shared_ptr<HttpClient::
   (void)body_size;
   if (connection.aborted) co_return Cancelled(shared->socket_path, target);
   if (body_error) co_return TransferError(shared->socket_path, target, body_error);
-  co_return HttpResponse{parser.get().result_int(), std::move(parser.get().body())};
+  co_return DockerHttpResponse{parser.get().result_int(), std::move(parser.get().body())};
 }
 
 // Gives complete lines of what has come so far to `on_line` and keeps the rest.
@@ -153,9 +155,9 @@ void TakeLines(std::string& text, const std::function<void(std::string_view)>& o
   text.erase(0, start);
 }
 
-asio::awaitable<absl::StatusOr<HttpResponse>> DoGetLines(std::shared_ptr<HttpClient::Shared> shared, std::string target,
-                                                         std::function<void()> on_open,
-                                                         std::function<void(std::string_view)> on_line) {
+asio::awaitable<absl::StatusOr<DockerHttpResponse>> DoGetLines(std::shared_ptr<HttpClient::Shared> shared,
+                                                               std::string target, std::function<void()> on_open,
+                                                               std::function<void(std::string_view)> on_line) {
   Connection connection(shared->connections, shared->executor);
   XLB_CO_RETURN_IF_ERROR(co_await SendRequest(*shared, connection, target));
 
@@ -167,7 +169,7 @@ asio::awaitable<absl::StatusOr<HttpResponse>> DoGetLines(std::shared_ptr<HttpCli
   if (connection.aborted) co_return Cancelled(shared->socket_path, target);
   if (header_error) co_return TransferError(shared->socket_path, target, header_error);
 
-  HttpResponse response{parser.get().result_int(), ""};
+  DockerHttpResponse response{parser.get().result_int(), ""};
   const bool streaming = response.status == 200;
   if (streaming) {
     // Hours may pass between two events. That dockerd hangs shows in the requests beside this one.
@@ -201,7 +203,7 @@ asio::awaitable<absl::StatusOr<HttpResponse>> DoGetLines(std::shared_ptr<HttpCli
 
 }  // namespace
 
-HttpClient::HttpClient(asio::any_io_executor executor, std::string socket_path, HttpLimits limits)
+HttpClient::HttpClient(asio::any_io_executor executor, std::string socket_path, DockerHttpLimits limits)
     : shared_(std::make_shared<Shared>()) {
   shared_->executor = std::move(executor);
   shared_->socket_path = std::move(socket_path);
@@ -210,12 +212,12 @@ HttpClient::HttpClient(asio::any_io_executor executor, std::string socket_path, 
 
 HttpClient::~HttpClient() { Abort(); }
 
-asio::awaitable<absl::StatusOr<HttpResponse>> HttpClient::Get(std::string target) {
+asio::awaitable<absl::StatusOr<DockerHttpResponse>> HttpClient::Get(std::string target) {
   return DoGet(shared_, std::move(target));
 }
 
-asio::awaitable<absl::StatusOr<HttpResponse>> HttpClient::GetLines(std::string target, std::function<void()> on_open,
-                                                                   std::function<void(std::string_view)> on_line) {
+asio::awaitable<absl::StatusOr<DockerHttpResponse>> HttpClient::GetLines(
+    std::string target, std::function<void()> on_open, std::function<void(std::string_view)> on_line) {
   return DoGetLines(shared_, std::move(target), std::move(on_open), std::move(on_line));
 }
 

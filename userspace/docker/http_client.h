@@ -15,7 +15,7 @@
 
 namespace xlb {
 
-struct HttpLimits {
+struct DockerHttpLimits {
   std::chrono::milliseconds connect{2000};
   std::chrono::milliseconds headers{10000};  // request written and the whole header read
   std::chrono::milliseconds body{20000};
@@ -23,7 +23,7 @@ struct HttpLimits {
   size_t line_bytes = size_t{1} << 20;  // of one line of a stream
 };
 
-struct HttpResponse {
+struct DockerHttpResponse {
   unsigned status = 0;
   std::string body;
 };
@@ -35,16 +35,16 @@ struct HttpResponse {
 // The object may be destroyed while coroutines are suspended in it: they end with Cancelled.
 class HttpClient {
  public:
-  HttpClient(boost::asio::any_io_executor executor, std::string socket_path, HttpLimits limits);
+  HttpClient(boost::asio::any_io_executor executor, std::string socket_path, DockerHttpLimits limits);
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
   ~HttpClient();
 
-  boost::asio::awaitable<absl::StatusOr<HttpResponse>> Get(std::string target);
+  boost::asio::awaitable<absl::StatusOr<DockerHttpResponse>> Get(std::string target);
   // Calls back for every line of an answer without end; `on_open` comes first. Returns an error when it does end, and
   // the response when the server answers anything but 200.
-  boost::asio::awaitable<absl::StatusOr<HttpResponse>> GetLines(std::string target, std::function<void()> on_open,
-                                                                std::function<void(std::string_view)> on_line);
+  boost::asio::awaitable<absl::StatusOr<DockerHttpResponse>> GetLines(std::string target, std::function<void()> on_open,
+                                                                      std::function<void(std::string_view)> on_line);
   // Ends every request under way.
   void Abort();
 

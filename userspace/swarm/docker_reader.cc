@@ -26,7 +26,7 @@ uint32_t PartsConcernedBy(const DockerEvent& event) {
   if (event.type == "daemon") return kEveryPart;
   if (event.type == "network") {
     // A container comes to docker_gwbridge or leaves it without the swarm's knowing.
-    if (action == "connect" || action == "disconnect") return kGatewayPart | kTasksPart;
+    if (action == "connect" || action == "disconnect") return kGatewayPart | kTasksPart | kNamespacesPart;
     return kIngressPart | kGatewayPart | kTasksPart;
   }
   if (event.type != "container") return 0;

@@ -24,8 +24,9 @@ enum DockerPart : uint32_t {
   kIngressPart = 4,
   kGatewayPart = 8,
   kTasksPart = 16,
+  kNamespacesPart = 32,  // of tasks already known; not Docker's to tell
 };
-inline constexpr uint32_t kEveryPart = kNodesPart | kServicesPart | kIngressPart | kGatewayPart | kTasksPart;
+inline constexpr uint32_t kEveryPart = 63;
 
 // The parts that may have changed when this event comes; 0: none.
 uint32_t PartsConcernedBy(const DockerEvent& event);

@@ -43,6 +43,12 @@ absl::StatusOr<TaskNetns> ReadTaskNetns(const std::string& path) {
   return task;
 }
 
+// Docker lists a leg before the device is where it belongs and the routes are set.
+bool IsComplete(const TaskNetns& task, const Mac& leg) {
+  const auto has_leg = [&leg](const Link& link) { return link.mac == leg; };
+  return !task.default_routes.empty() && std::any_of(task.links.begin(), task.links.end(), has_leg);
+}
+
 }  // namespace
 
 void KernelReader::ReadLinks() {
@@ -102,11 +108,11 @@ void KernelReader::ReadRouteSources(const std::vector<SwarmNode>& nodes) {
   }
 }
 
-void KernelReader::ReadTasks(const std::vector<std::string>& sandboxes, bool again) {
+void KernelReader::ReadTasks(const std::map<std::string, Mac>& sandboxes, bool again) {
   std::map<std::string, TaskNetns> tasks;
-  for (const std::string& sandbox : sandboxes) {
+  for (const auto& [sandbox, leg] : sandboxes) {
     const auto known = snapshot_.tasks.find(sandbox);
-    if (known != snapshot_.tasks.end() && !again) {
+    if (known != snapshot_.tasks.end() && !again && IsComplete(known->second, leg)) {
       tasks[sandbox] = std::move(known->second);
     } else if (auto read = ReadTaskNetns(fmt::format("{}/{}", netns_dir_, sandbox)); read.ok()) {
       tasks[sandbox] = *std::move(read);

@@ -20,8 +20,9 @@ class KernelReader {
   void ReadLinks();
   // The ingress network's namespace, and the host's routes to the nodes. Empty id: no such network.
   void ReadOverlay(const std::string& network_id, const std::vector<SwarmNode>& nodes);
-  // The namespaces of this node's tasks: new ones are read, known ones only if `again`, those not listed forgotten.
-  void ReadTasks(const std::vector<std::string>& sandboxes, bool again);
+  // The namespaces of this node's tasks, given as sandbox -> address of the leg on docker_gwbridge. New ones are read,
+  // and those that were read too early to have the leg; all if `again`; those not listed are forgotten.
+  void ReadTasks(const std::map<std::string, Mac>& sandboxes, bool again);
 
   const KernelSnapshot& snapshot() const { return snapshot_; }
 

@@ -63,7 +63,7 @@ absl::StatusOr<Reach> ReachFinder::Local(const SwarmTask& task, uint16_t target_
   const auto& endpoints = docker_.gateway_network->endpoints;
   const auto endpoint = endpoints.find(task.container_id);
   if (endpoint == endpoints.end()) {
-    return absl::NotFoundError("it has no leg on docker_gwbridge by which the client's address could be kept");
+    return absl::FailedPreconditionError("it has no leg on docker_gwbridge by which packets could reach it");
   }
   const std::string sandbox = SandboxOf(endpoint->second);
   const auto netns = kernel_.tasks.find(sandbox);

@@ -71,6 +71,7 @@ class SwarmSource::Impl : public std::enable_shared_from_this<Impl> {
   milliseconds PollInterval(milliseconds last_poll) const;
   void ReadKernel(bool again);
   bool LegsMissing();
+  void Lost(const absl::Status& status);
   void Publish();
   void PublishState(std::string docker);
   void Take(SwarmView view);
@@ -117,21 +118,24 @@ asio::awaitable<void> SwarmSource::Impl::Run(std::shared_ptr<Impl> self) {
     ++self->session_;
     self->client_.Abort();
     if (self->stopped_) break;
-    const std::string reason(status.message());
-    // Any code but this one means that there is, or was, a Docker to talk to.
-    const bool absent = absl::IsFailedPrecondition(status);
-    self->PublishState(fmt::format("{}: {}", absent ? "absent" : "connecting", reason));
-    if (std::exchange(self->connected_, false)) {
-      self->Tell("docker-lost", self->options_.docker_socket, reason);
-      backoff = self->options_.backoff_min;
-    }
+    if (self->connected_) backoff = self->options_.backoff_min;
+    self->Lost(status);
     co_await self->Sleep(backoff);
     backoff = std::min(backoff * 2, self->options_.backoff_max);
   }
 }
 
+void SwarmSource::Impl::Lost(const absl::Status& status) {
+  const std::string reason(status.message());
+  const bool was_connected = std::exchange(connected_, false);
+  // Any code but this one means that there is, or was, a Docker to talk to.
+  PublishState(fmt::format("{}: {}", absl::IsFailedPrecondition(status) ? "absent" : "connecting", reason));
+  if (was_connected) Tell("docker-lost", options_.docker_socket, reason);
+}
+
 asio::awaitable<absl::Status> SwarmSource::Impl::Session() {
   XLB_CO_ASSIGN_OR_RETURN(const DockerVersion version, co_await client_.Negotiate());
+  std::string refusal;  // why the swarm could not be followed a moment ago
   for (;;) {
     XLB_CO_ASSIGN_OR_RETURN(const boost::json::value json, co_await client_.Get("/info"));
     if (stopped_) co_return absl::CancelledError("stopped");
@@ -143,7 +147,20 @@ asio::awaitable<absl::Status> SwarmSource::Impl::Session() {
     }
     const std::string state = info.swarm_state;
     docker_.SetInfo(std::move(info));
-    if (state == "active" && docker_.snapshot().info.control_available) co_return co_await FollowSwarm();
+    if (state == "active" && docker_.snapshot().info.control_available) {
+      if (!refusal.empty()) {
+        PublishState(fmt::format("connected: {}", refusal));
+        co_await Sleep(options_.poll_interval);
+      }
+      const absl::Status ended = co_await FollowSwarm();
+      if (stopped_ || !IsRefusal(ended)) co_return ended;
+      // A node that was just demoted, or a swarm without a leader: what is it now?
+      ++session_;
+      client_.Abort();
+      refusal = std::string(ended.message());
+      continue;
+    }
+    refusal.clear();
     // An engine that comes up, or whose store is locked, will know again what it knew: the data path goes on.
     if (state == "pending" || state == "error" || state == "locked") {
       const std::string& error = docker_.snapshot().info.swarm_error;
@@ -186,12 +203,12 @@ asio::awaitable<absl::Status> SwarmSource::Impl::Refresh(uint32_t parts) {
   if (stopped_) co_return absl::CancelledError("stopped");
   is_manager_ = true;
   docker_.ForgetDead(std::chrono::steady_clock::now());
-  ReadKernel((parts & kGatewayPart) != 0);
+  ReadKernel((parts & kNamespacesPart) != 0);
   // A task that has just come, on the network that was read before it.
   if (LegsMissing()) {
     XLB_CO_RETURN_IF_ERROR(co_await docker_.Read(kGatewayPart));
     if (stopped_) co_return absl::CancelledError("stopped");
-    ReadKernel(true);
+    ReadKernel(false);
   }
   // Without the ingress network, or without this node's address in it, there is something to wait for.
   if (!docker_.snapshot().ingress || docker_.snapshot().ingress->endpoints.empty()) wanted_ |= kIngressPart;
@@ -244,12 +261,14 @@ milliseconds SwarmSource::Impl::PollInterval(milliseconds last_poll) const {
 
 void SwarmSource::Impl::ReadKernel(bool again) {
   const DockerSnapshot& docker = docker_.snapshot();
-  std::vector<std::string> sandboxes;
+  std::map<std::string, Mac> sandboxes;
   if (docker.gateway_network) {
     for (const SwarmTask* task : docker_.LocalTasks()) {
       const auto endpoint = docker.gateway_network->endpoints.find(task->container_id);
       if (endpoint == docker.gateway_network->endpoints.end()) continue;
-      if (std::string sandbox = SandboxOf(endpoint->second); !sandbox.empty()) sandboxes.push_back(std::move(sandbox));
+      if (const std::string sandbox = SandboxOf(endpoint->second); !sandbox.empty()) {
+        sandboxes[sandbox] = endpoint->second.mac;
+      }
     }
   }
   kernel_.ReadLinks();

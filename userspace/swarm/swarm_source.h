@@ -20,7 +20,7 @@ struct SwarmOptions {
   std::chrono::milliseconds role_poll_interval{2000};  // not a manager: until it is one
   std::chrono::milliseconds backoff_min{200};
   std::chrono::milliseconds backoff_max{2000};
-  HttpLimits http;
+  DockerHttpLimits http;
 };
 
 // Runs on `executor` alone, and so do the callbacks; none comes after Stop() or destruction. While Docker does not

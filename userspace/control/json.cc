@@ -5,16 +5,29 @@
 #include <boost/json/stream_parser.hpp>
 
 #include "control/json_fields.h"
+#include "control/json_keys.h"
 
 namespace xlb {
 namespace {
 
-absl::Status SyntaxError(std::string_view text, size_t offset, const std::string& what) {
+// "line 3, column 7".
+std::string Position(std::string_view text, size_t offset) {
   const std::string_view before = text.substr(0, std::min(offset, text.size()));
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const size_t line_start = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
   const size_t column = before.size() - line_start + 1;
-  return absl::InvalidArgumentError(fmt::format("not JSON: line {}, column {}: {}", line, column, what));
+  return fmt::format("line {}, column {}", line, column);
+}
+
+absl::Status SyntaxError(std::string_view text, size_t offset, std::string_view what) {
+  return absl::InvalidArgumentError(fmt::format("not JSON: {}: {}", Position(text, offset), what));
+}
+
+absl::Status RefuseRepeatedKeys(std::string_view text) {
+  const std::optional<RepeatedKey> repeated = FindRepeatedKey(text);
+  if (!repeated) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("{}: an object has the key \"{}\" twice", Position(text, repeated->offset), repeated->key));
 }
 
 absl::StatusOr<boost::json::value> Parse(std::string_view text) {
@@ -41,6 +54,7 @@ std::string ToJson(const T& value, JsonStyle style) {
 template <typename T>
 absl::StatusOr<T> FromJson(std::string_view text) {
   XLB_ASSIGN_OR_RETURN(const boost::json::value json, Parse(text));
+  if constexpr (JsonRecord<T>::strict) XLB_RETURN_IF_ERROR(RefuseRepeatedKeys(text));
   T value;
   XLB_RETURN_IF_ERROR(ReadJson(json, value, JsonPlace{}));
   return value;
@@ -64,6 +78,7 @@ absl::StatusOr<StaticConfig> StaticConfigFromJson(std::string_view text) {
   template std::string ToJson(const Type& value, JsonStyle); \
   template absl::StatusOr<Type> FromJson(std::string_view text);
 XLB_JSON_TYPE(StatusView)
+XLB_JSON_TYPE(StatsView)
 XLB_JSON_TYPE(ServiceView)
 XLB_JSON_TYPE(BackendView)
 XLB_JSON_TYPE(FlowView)

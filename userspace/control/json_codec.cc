@@ -17,8 +17,7 @@ std::string JsonPlace::ToString() const {
 
 absl::Status JsonPlace::Error(std::string_view what) const {
   const std::string place = ToString();
-  if (place.empty()) return absl::InvalidArgumentError(fmt::format("the document {}", what));
-  return absl::InvalidArgumentError(fmt::format("{}: {}", place, what));
+  return absl::InvalidArgumentError(fmt::format("{}: {}", place.empty() ? "the document" : place, what));
 }
 
 absl::Status JsonPlace::ValueError(const absl::Status& status) const {
@@ -83,8 +82,7 @@ absl::Status RefuseUnknownKeys(const boost::json::object& object, const std::vec
   for (const auto& member : object) {
     const std::string_view key = member.key();
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    const std::string what = fmt::format("unknown key \"{}\" (there are {})", key, fmt::join(known, ", "));
-    return place.key.empty() ? absl::InvalidArgumentError(what) : place.Error(what);
+    return place.Error(fmt::format("unknown key \"{}\" (there are {})", key, fmt::join(known, ", ")));
   }
   return absl::OkStatus();
 }

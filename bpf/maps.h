@@ -64,9 +64,9 @@ struct {
  */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, XLB_RING_SLOTS);
+  __uint(max_entries, XLB_RING_SLOTS / 2);
   __type(key, __u32);
-  __type(value, __u32);
+  __type(value, struct xlb_ring_pair);
   __uint(map_flags, BPF_F_MMAPABLE);
   __uint(pinning, LIBBPF_PIN_BY_NAME);
 } ring SEC(".maps");

@@ -38,8 +38,9 @@ static __always_inline __u32 pick_backend(const struct xlb_service* service, con
     slot = (__u32)(__sync_fetch_and_add(&state->turn, 1) % length);
   }
   slot += service->ring_off;
-  __u32* backend = bpf_map_lookup_elem(&ring, &slot);
-  return backend != NULL ? *backend : 0;
+  __u32 index = slot / 2;
+  struct xlb_ring_pair* pair = bpf_map_lookup_elem(&ring, &index);
+  return pair != NULL ? pair->backend[slot % 2] : 0;
 }
 
 #endif

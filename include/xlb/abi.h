@@ -59,6 +59,12 @@ struct xlb_service_state {
   __u64 turn; /* XLB_PICK_NEXT: slots handed out so far; written by the programs only */
 };
 
+/* ring: backend ids, each service's slots side by side. An array map's values are 8 bytes at least, also where they lie
+ * in mapped memory, so that one value holds two slots: slot i is backend[i % 2] of value i / 2. */
+struct xlb_ring_pair {
+  __u32 backend[2];
+};
+
 /* ---- backends: id -> how to reach it ---- */
 
 enum xlb_kind {

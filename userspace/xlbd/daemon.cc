@@ -236,7 +236,7 @@ absl::Status Daemon::Edit(const std::function<absl::Status(StaticConfig&)>& chan
   return Replace(std::move(changed));
 }
 
-absl::Status Daemon::Replace(StaticConfig config) {
+absl::Status Daemon::Check(const StaticConfig& config) {
   if (data_path_ == nullptr) return PassiveError();
   for (const StaticService& service : config.services()) {
     const auto present = desired_.services.find(service.frontend);
@@ -246,8 +246,11 @@ absl::Status Daemon::Replace(StaticConfig config) {
                       service.frontend.ToString(), present->second.name));
     }
   }
-  const Assembly assembly = AssembleWith(config);
-  XLB_RETURN_IF_ERROR(reconciler_->MakePlan(assembly.state).status());
+  return reconciler_->MakePlan(AssembleWith(config).state).status();
+}
+
+absl::Status Daemon::Replace(StaticConfig config) {
+  XLB_RETURN_IF_ERROR(Check(config));
   XLB_RETURN_IF_ERROR(SaveStaticFile(options_.state_dir, config));
   config_ = std::move(config);
   for (const StaticService& service : config_.services()) kept_.erase(service.frontend);
@@ -255,9 +258,9 @@ absl::Status Daemon::Replace(StaticConfig config) {
   return absl::OkStatus();
 }
 
-absl::Status Daemon::Detach() {
-  if (data_path_ == nullptr) return absl::OkStatus();
-  XLB_ASSIGN_OR_RETURN(const std::vector<std::string> removed, data_path_->Detach());
+absl::StatusOr<std::vector<std::string>> Daemon::Detach() {
+  if (data_path_ == nullptr) return std::vector<std::string>{};
+  XLB_ASSIGN_OR_RETURN(std::vector<std::string> removed, data_path_->Detach());
   if (swarm_ != nullptr) swarm_->Stop();
   if (monitor_) monitor_->Stop();
   sweep_timer_.cancel();
@@ -268,7 +271,7 @@ absl::Status Daemon::Detach() {
   desired_ = {};
   sweep_ = {};
   for (const std::string& line : removed) events_.Add("detached", "data path", line);
-  return absl::OkStatus();
+  return removed;
 }
 
 void Daemon::ArmSweep(std::chrono::milliseconds delay) {

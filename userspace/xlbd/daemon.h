@@ -40,7 +40,8 @@ class Daemon : public DaemonInterface {
   const StaticConfig& Static() override { return config_; }
   absl::Status Edit(const std::function<absl::Status(StaticConfig&)>& change) override;
   absl::Status Replace(StaticConfig config) override;
-  absl::Status Detach() override;
+  absl::Status Check(const StaticConfig& config) override;
+  absl::StatusOr<std::vector<std::string>> Detach() override;
 
  private:
   Daemon(boost::asio::io_context& io, const Options& options);

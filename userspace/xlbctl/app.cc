@@ -34,7 +34,12 @@ int Parse(CLI::App& app, const std::vector<std::string>& args, Environment& env)
     if (error.get_exit_code() == 0) return app.exit(error, env.out, env.err);  // --help, --version
     const std::vector<std::string> unknown = app.remaining(true);
     const std::string message = unknown.empty() ? error.what() : fmt::format("unknown: {}", unknown.front());
-    return Fail(env, message.substr(0, message.find('\n')) + " (see 'xlbctl --help')", 2);
+    const std::string line = message.substr(0, message.find('\n'));
+    // The command was understood and the value refused: not a matter of usage.
+    const int code = error.get_exit_code();
+    const bool value_refused = code == static_cast<int>(CLI::ExitCodes::ValidationError) ||
+                               code == static_cast<int>(CLI::ExitCodes::ConversionError);
+    return value_refused ? Fail(env, line, 1) : Fail(env, line + " (see 'xlbctl --help')", 2);
   }
 }
 

@@ -90,7 +90,7 @@ void FakeDocker::Session::Send() {
     if (error) return;
     if (self->reply.repeat) {
       self->Send();
-    } else if (self->reply.keep_open) {
+    } else if (self->reply.keep_open && self->shared->acceptor.is_open()) {
       self->shared->open.insert(self);
     }
   });

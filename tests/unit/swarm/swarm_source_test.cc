@@ -41,7 +41,7 @@ class SwarmSourceTest : public ::testing::Test {
     options.poll_interval = options.role_poll_interval = milliseconds(30);
     options.backoff_min = milliseconds(10);
     options.backoff_max = milliseconds(40);
-    options.http.headers = milliseconds(200);
+    options.http.headers = milliseconds(1000);
     source_.emplace(
         loop_.get_executor(), options, [this](const SwarmView&) { ++changes_; },
         [this](std::string kind, std::string, std::string) { events_.push_back(std::move(kind)); });
@@ -96,9 +96,8 @@ TEST_F(SwarmSourceTest, TellsNothingWhileNothingChanges) {
   ASSERT_TRUE(UntilDocker("connected"));
   const int changes = changes_;
   const size_t requests = server_->targets().size();
-  loop_.run_for(milliseconds(300));
+  ASSERT_TRUE(Until([&] { return server_->targets().size() > requests + 5; }));  // it polls
   EXPECT_EQ(changes_, changes);
-  EXPECT_GT(server_->targets().size(), requests + 3);  // it polls
 }
 
 TEST_F(SwarmSourceTest, PollsTheTasks) {

@@ -145,6 +145,10 @@ class FakeMapStore : public MapStore {
     std::set<uint32_t> ids;
     for (const auto& [key, service] : services) {
       if (!ids.insert(service.id).second) Violation(fmt::format("two services with id {}", service.id));
+      if (size_t{service.ring_off} + service.ring_len > ring.size()) {
+        Violation(fmt::format("service {} has slots that were never written", service.id));
+        continue;
+      }
       const auto first = ring.begin() + service.ring_off;
       for (const uint32_t id : std::set<uint32_t>(first, first + service.ring_len)) {
         const auto slot = slots.find(id);

@@ -114,13 +114,11 @@ xlb_node NodeRecord(const NodeFacts& facts, uint32_t epoch) {
 }
 
 bool FlowsMustLookAgain(const xlb_backend& before, const xlb_backend& after) {
-  const auto lost = [](const xlb_backend& record) {
-    return record.state == XLB_BACKEND_DOWN || record.state == XLB_BACKEND_GONE;
-  };
-  if (after.state == XLB_BACKEND_GONE || (lost(after) && !lost(before))) return true;
-  xlb_backend moved = before;
-  moved.state = after.state;
-  return !SameRecord(moved, after);
+  if (after.state == XLB_BACKEND_DOWN && before.state != XLB_BACKEND_DOWN) return true;
+  xlb_backend with_new_state = before;
+  with_new_state.state = after.state;
+  // True as well for a slot that is free now: nothing of the backend is left in it.
+  return !SameRecord(with_new_state, after);
 }
 
 uint32_t NextNonZero(uint32_t value) { return value + 1 == 0 ? 1 : value + 1; }

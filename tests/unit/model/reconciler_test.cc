@@ -138,9 +138,8 @@ TEST_F(ReconcilerTest, AddressesAreAddedFirstAndRemovedLast) {
   Apply(desired);
   desired.node.addresses = {Ip("192.0.2.2")};
   desired.services.begin()->second.backends.push_back(make::Routed("b"));
-  const Log log = Apply(desired);
-  EXPECT_EQ(log.front(), "add address");
-  EXPECT_EQ(log.back(), "remove address");
+  EXPECT_EQ(Apply(desired), (Log{"add address", "reset backend 2", "backend 2 active", "ring 1+2", "service 1 ring 1+2",
+                                 "remove address"}));
   EXPECT_EQ(store_.addresses, std::set<uint32_t>{Ip("192.0.2.2").be});
 }
 
@@ -155,7 +154,7 @@ TEST_F(ReconcilerTest, ChangedNodeFactsRaiseTheEpoch) {
   EXPECT_EQ(store_.node.tunnel_mtu, 1400);
 }
 
-TEST_F(ReconcilerTest, BumpEpochSkipsZero) {
+TEST_F(ReconcilerTest, EpochsSkipZero) {
   EXPECT_TRUE(reconciler_->BumpEpoch().ok());
   EXPECT_EQ(store_.log(), Log{}) << "without a node record there are no flows";
   Apply(State({}));
@@ -168,6 +167,11 @@ TEST_F(ReconcilerTest, BumpEpochSkipsZero) {
   ASSERT_TRUE(reconciler_->BumpEpoch().ok());
   EXPECT_EQ(store_.node.epoch, 1u);
   EXPECT_EQ(Apply(State({})), Log{});
+  store_.node.epoch = UINT32_MAX;
+  Restart();
+  DesiredState desired = State({});
+  desired.node.tunnel_mtu = 1400;
+  EXPECT_EQ(Apply(desired), (Log{"node epoch 1"}));
 }
 
 TEST_F(ReconcilerTest, AnEpochIsOwedUntilItIsWritten) {

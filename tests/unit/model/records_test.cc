@@ -115,6 +115,7 @@ TEST(RecordsTest, FlowsLookAgainWhenABackendIsMovedOrLost) {
   EXPECT_FALSE(FlowsMustLookAgain(before, draining));
   EXPECT_FALSE(FlowsMustLookAgain(draining, before));
   EXPECT_FALSE(FlowsMustLookAgain(down, before));
+  EXPECT_FALSE(FlowsMustLookAgain(down, down));
   EXPECT_TRUE(FlowsMustLookAgain(before, down));
   EXPECT_TRUE(FlowsMustLookAgain(draining, down));
   EXPECT_TRUE(FlowsMustLookAgain(before, GoneRecord(3)));

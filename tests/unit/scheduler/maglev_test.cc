@@ -87,6 +87,14 @@ TEST(MaglevTest, SizeGrowsInFewSteps) {
   EXPECT_EQ(BuildRing(Of(5000)).size(), 65521u);
 }
 
+TEST(MaglevTest, SizeGrowsWithWhatWeightsDoNotHaveInCommon) {
+  Service service = Of(2);
+  for (Backend& backend : service.backends) backend.weight = kMaxWeight;
+  EXPECT_EQ(BuildRing(service).size(), 251u);
+  service.backends[0].weight = 1;
+  EXPECT_EQ(BuildRing(service).size(), 1021u);
+}
+
 TEST(MaglevTest, SizeDoesNotDependOnStates) {
   Service service = Of(3);
   service.backends[0].state = BackendState::kDown;

@@ -21,7 +21,8 @@ struct Environment {
   std::function<absl::StatusOr<std::vector<std::string>>(const std::string& bpffs_dir)> detach_data_path;
 };
 
-// The exit code: 0 done, 1 refused (one line on `err`), 2 usage. `args`: without the program's name.
+// The exit code: 0 done, 1 refused (one line on `err`), 2 usage: the line could not be understood. `args`: without the
+// program's name.
 int RunXlbctl(const std::vector<std::string>& args, Environment& environment);
 
 }  // namespace xlb

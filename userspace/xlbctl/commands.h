@@ -30,7 +30,7 @@ CLI::App& AddGroup(CLI::App& parent, const std::string& name, const std::string&
 CLI::App& AddCommand(CLI::App& parent, const std::string& name, const std::string& help, Context& context,
                      std::function<absl::Status()> run);
 
-// Positional arguments, checked while parsing, so that a slip is a usage error and needs no daemon.
+// Positional arguments, checked while parsing, so that a slip is refused (exit code 1) without a daemon.
 CLI::Option* AddServiceArgument(CLI::App& command, std::string& service);
 CLI::Option* AddEndpointArgument(CLI::App& command, const std::string& name, std::string& endpoint);
 CLI::Validator FrontendCheck();

@@ -26,7 +26,9 @@ TEST_F(ClientTest, NoPermissionSaysWhoMay) {
   StartDaemon();
   chmod(socket_path().c_str(), 0);
   const uid_t self = geteuid();
-  if (self == 0) ASSERT_EQ(seteuid(65534), 0);  // root may everything
+  if (self == 0) {
+    ASSERT_EQ(seteuid(65534), 0);  // root may everything
+  }
   ExpectFailure("status", 1, "(Permission denied); be root, or a member of the socket's group");
   ASSERT_EQ(seteuid(self), 0);
 }

@@ -1,4 +1,5 @@
-// What is wrong with the command line itself: exit code 2, one line, no daemon needed.
+// What is wrong with the command line itself: one line, no daemon needed. A line that cannot be understood is exit code
+// 2, a value that cannot be right is 1, as if the daemon had refused it.
 #include "unit/xlbctl/command_fixture.h"
 
 namespace xlb {
@@ -17,33 +18,42 @@ TEST_F(UsageTest, MistakesAreUsageErrors) {
       {"service nonsense", "unknown: nonsense"},
       {"status extra", "unknown: extra"},
       {"status --nonsense", "unknown: --nonsense"},
-      {"-o xml status", "--output"},
       {"service add", "FRONTEND is required"},
       {"service add tcp/192.0.2.10:80", "--name is required"},
-      {"service add 192.0.2.10:80 --name web", "the protocol is missing"},
-      {"service add tcp/192.0.2.10:99999 --name web", "is not a number from 1 to 65535"},
-      {"service add tcp/192.0.2.10:80 --name web --scheduler magic", "is not a scheduler"},
       {"service set web", "give --name, --scheduler or both"},
       {"service set", "SERVICE is required"},
       {"service rm", "SERVICE is required"},
-      {"service rm tcp/192.0.2.10", "the port is missing"},
       {"backend add web", "BACKEND is required"},
-      {"backend add web 10.1.0.5", "the port is missing"},
-      {"backend add web 10.1.0.5:80 --weight 1001", "--weight"},
-      {"backend add web 10.1.0.5:80 --weight -1", "--weight"},
       {"backend set web 10.1.0.5:80", "give --weight, --drain or --undrain"},
       {"backend set web 10.1.0.5:80 --drain --undrain", "excludes"},
       {"drain web", "BACKEND is required"},
-      {"flow ls --client web", "--client"},
-      {"flow ls --limit x", "--limit"},
       {"flow show", "CLIENT is required"},
-      {"flow show 192.0.2.50", "the port is missing"},
       {"apply", "FILE is required"},
-      {"top --interval 0", "--interval"},
       {"-o json top", "top is for people"},
-      {"events --after x", "--after"},
   };
   for (const auto& test : cases) ExpectFailure(test.line, 2, test.error);
+}
+
+TEST_F(UsageTest, ValuesThatCannotBeRightAreRefused) {
+  const struct {
+    const char* line;
+    const char* error;
+  } cases[] = {
+      {"-o xml status", "--output"},
+      {"service add 192.0.2.10:80 --name web", "the protocol is missing"},
+      {"service add tcp/192.0.2.10:99999 --name web", "is not a number from 1 to 65535"},
+      {"service add tcp/192.0.2.10:80 --name web --scheduler magic", "is not a scheduler"},
+      {"service rm tcp/192.0.2.10", "the port is missing"},
+      {"backend add web 10.1.0.5", "the port is missing"},
+      {"backend add web 10.1.0.5:80 --weight 1001", "--weight"},
+      {"backend add web 10.1.0.5:80 --weight -1", "--weight"},
+      {"flow ls --client web", "--client"},
+      {"flow ls --limit x", "--limit"},
+      {"flow show 192.0.2.50", "the port is missing"},
+      {"top --interval 0", "--interval"},
+      {"events --after x", "--after"},
+  };
+  for (const auto& test : cases) ExpectFailure(test.line, 1, test.error);
 }
 
 TEST_F(UsageTest, HelpIsNoMistake) {

@@ -21,6 +21,9 @@ constexpr std::chrono::milliseconds kSweepPause{5};  // between slices, for ever
 constexpr char kApiGroup[] = "docker";               // who may steer Docker may steer its ingress
 constexpr uint32_t kFrameOverhead = 18;              // Ethernet header and a VLAN tag
 
+// Services that want the ingress network, and no network: dockerd is starting.
+bool AwaitsIngress(const SwarmView& view) { return view.vni == 0 && !view.pending.empty() && !view.services.empty(); }
+
 absl::Status PassiveError() {
   return absl::FailedPreconditionError("xlbd is passive since 'xlbctl detach': start it again to change services");
 }
@@ -125,17 +128,29 @@ void Daemon::OnNetlink(uint32_t changes) {
 
 void Daemon::OnSwarm(const SwarmView& view) {
   if (data_path_ == nullptr) return;
-  // A manager that does not know its ingress network yet (dockerd has just started) says nothing about the services:
-  // the last whole view stands, and with it the flows through nodes that did not restart.
-  const bool whole = view.docker.starts_with("connected") && !view.role.empty() && view.pending.empty();
-  if (!whole) return;
-  swarm_view_ = view;
-  if (!swarm_known_) {
+  const bool connected = view.docker.starts_with("connected");
+  if (connected && !view.role.empty() && !AwaitsIngress(view)) {
+    swarm_view_ = view;
     swarm_known_ = true;
     kept_.clear();
+  } else if (swarm_known_) {
+    // Docker is away, or has just come back and not yet built its ingress network. The last view stands, and with it
+    // the flows to tasks elsewhere; tasks of this node that went with Docker leave it.
+    swarm_view_.services = connected ? WithoutLostTasks(std::move(swarm_view_.services)) : view.services;
+  } else {
+    return;
   }
   if (absl::Status status = RefreshNode(); !status.ok()) return RetryLater(status);
   Reconcile();
+}
+
+std::vector<Service> Daemon::WithoutLostTasks(std::vector<Service> services) const {
+  for (Service& service : services) {
+    std::erase_if(service.backends, [&](const Backend& backend) {
+      return backend.reach.kind == BackendKind::kLocal && !node_->HasDevice(backend.reach.ifindex);
+    });
+  }
+  return services;
 }
 
 absl::Status Daemon::RefreshNode() {

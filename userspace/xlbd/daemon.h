@@ -53,6 +53,7 @@ class Daemon : public DaemonInterface {
 
   void OnNetlink(uint32_t changes);
   void OnSwarm(const SwarmView& view);
+  std::vector<Service> WithoutLostTasks(std::vector<Service> services) const;
 
   // Reads the node, chooses the uplinks and attaches to them.
   absl::Status RefreshNode();
@@ -84,7 +85,7 @@ class Daemon : public DaemonInterface {
   std::optional<NodeWatch> node_;
   std::optional<NetlinkMonitor> monitor_;
   std::unique_ptr<SwarmSource> swarm_;
-  SwarmView swarm_view_;      // the last one that was whole
+  SwarmView swarm_view_;      // what Swarm wants, as far as it could be learned
   bool swarm_known_ = false;  // Docker spoke in this process's life, or is not to be asked
 
   std::vector<UplinkDevice> uplinks_;

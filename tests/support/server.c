@@ -3,14 +3,14 @@
 //   server [HTTP_PORT [ECHO_PORT [UDP_PORT]]]        default: 80 7000 5353
 //
 // HTTP/1.1, one request for each connection:
-//   GET /               "task=<host name>\nserver=<its address>:<port>\nclient=<address>:<port>\ninstance=<id of this process>\n"
-//   GET /blob?bytes=N   N bytes of the stream described at fill_block()
-//   POST /sink          counts the body: "length=<bytes>\ncrc32=<hex>\n"
+//   GET /               "task=<host name>\nserver=<its address>:<port>\nclient=<address>:<port>\ninstance=<id of this
+//   process>\n" GET /blob?bytes=N   N bytes of the stream described at fill_block() POST /sink          counts the
+//   body: "length=<bytes>\ncrc32=<hex>\n"
 // TCP echo: every line comes back as "<host name> <line>".
 // UDP echo: every datagram comes back as "<host name> <client address>:<port> <payload>".
 //
-// <host name> is TASK_NAME from the environment where that is set: hosts that are only a network namespace all have the same name.
-// SIGTERM ends it at once; with DRAIN=<seconds> in the environment it goes on serving for that long first.
+// <host name> is TASK_NAME from the environment where that is set: hosts that are only a network namespace all have the
+// same name. SIGTERM ends it at once; with DRAIN=<seconds> in the environment it goes on serving for that long first.
 // Build: gcc -static -O2 -pthread server.c
 
 #define _GNU_SOURCE  // accept4
@@ -100,7 +100,8 @@ static void close_gently(int fd) {
 static int send_head(int fd, const char* status, unsigned long long length) {
   char head[256];
   int size = snprintf(head, sizeof head,
-                      "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %llu\r\nConnection: close\r\n\r\n", status, length);
+                      "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %llu\r\nConnection: close\r\n\r\n",
+                      status, length);
   return send_all(fd, head, (size_t)size);
 }
 
@@ -117,7 +118,8 @@ static void answer_identity(int fd) {
   getsockname(fd, (struct sockaddr*)&own, &size);
   endpoint_text(&peer, peer_text);
   endpoint_text(&own, own_text);
-  snprintf(text, sizeof text, "task=%s\nserver=%s\nclient=%s\ninstance=%llx\n", host_name, own_text, peer_text, instance);
+  snprintf(text, sizeof text, "task=%s\nserver=%s\nclient=%s\ninstance=%llx\n", host_name, own_text, peer_text,
+           instance);
   send_text(fd, "200 OK", text);
 }
 

@@ -43,7 +43,7 @@ struct DockerNetwork {
   bool ingress = false;
   std::string subnet;                                // the first IPv4 one: "10.0.0.0/24"
   std::map<std::string, std::string> options;        // "encrypted", "com.docker.network.driver.mtu", ...
-  std::map<std::string, NetworkEndpoint> endpoints;  // of this node alone; key: container id or "ingress-sbox"
+  std::map<std::string, NetworkEndpoint> endpoints;  // of this node alone; key: container id, or "<name>-sbox"
   bool operator==(const DockerNetwork&) const = default;
 };
 

@@ -9,7 +9,6 @@ namespace xlb {
 namespace {
 
 constexpr std::string_view kGatewayPrefix = "gateway_";
-constexpr char kSboxKey[] = "ingress-sbox";
 
 Ipv4 IngressAddressOf(const SwarmTask& task, const std::string& network_id) {
   for (const NetworkAttachment& attachment : task.networks) {
@@ -29,7 +28,8 @@ std::string SandboxOf(const NetworkEndpoint& gateway_endpoint) {
 
 const NetworkEndpoint* OwnIngressEndpoint(const DockerSnapshot& docker) {
   if (!docker.ingress) return nullptr;
-  const auto found = docker.ingress->endpoints.find(kSboxKey);
+  // The sandbox has the network's name: "ingress-sbox" for the one that `swarm init` makes.
+  const auto found = docker.ingress->endpoints.find(docker.ingress->name + "-sbox");
   if (found == docker.ingress->endpoints.end() || found->second.address.IsUnset()) return nullptr;
   return &found->second;
 }

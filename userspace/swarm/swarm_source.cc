@@ -16,6 +16,7 @@
 #include "docker/readers.h"
 #include "swarm/docker_reader.h"
 #include "swarm/kernel_reader.h"
+#include "swarm/reach.h"
 
 namespace xlb {
 namespace {
@@ -186,6 +187,8 @@ asio::awaitable<absl::Status> SwarmSource::Impl::FollowSwarm() {
       wanted_ = kEveryPart;
       last_resync = start;
     }
+    // This node's place in the ingress network comes with no event.
+    if (OwnIngressEndpoint(docker_.snapshot()) == nullptr) wanted_ |= kIngressPart;
     XLB_CO_RETURN_IF_ERROR(co_await Refresh(std::exchange(wanted_, 0) | kTasksPart));
     if (stopped_) co_return absl::CancelledError("stopped");
     XLB_CO_RETURN_IF_ERROR(events_status_);
@@ -210,8 +213,6 @@ asio::awaitable<absl::Status> SwarmSource::Impl::Refresh(uint32_t parts) {
     if (stopped_) co_return absl::CancelledError("stopped");
     ReadKernel(false);
   }
-  // Without the ingress network, or without this node's address in it, there is something to wait for.
-  if (!docker_.snapshot().ingress || docker_.snapshot().ingress->endpoints.empty()) wanted_ |= kIngressPart;
   Publish();
   co_return absl::OkStatus();
 }

@@ -90,6 +90,7 @@ SwarmView Builder::Build() && {
   if (const std::string reason = LeftToDocker(); !reason.empty()) {
     view_.warnings.push_back(reason);
     view_.vni = 0;
+    awaited_.clear();
   } else {
     for (const SwarmService& service : docker_.services) AddService(service, false);
     // After the others: a port that was published anew belongs to its new service.

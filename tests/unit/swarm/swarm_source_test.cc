@@ -109,6 +109,20 @@ TEST_F(SwarmSourceTest, PollsTheTasks) {
   ASSERT_TRUE(Until([this] { return source_->view().services[0].unreachable.empty(); }));
 }
 
+// A new ingress network: first it is listed, then a task is in it, then the node itself, and no event tells.
+TEST_F(SwarmSourceTest, AsksForTheNodesOwnAddressUntilItIsThere) {
+  const FakeReply ingress = answers_["/v1.41/networks/ohyl83iizlsu1tz7v9fswd3nw"];
+  std::string without = ingress.bytes.substr(ingress.bytes.find("\r\n\r\n") + 4);
+  without.replace(without.find("\"ingress-sbox\""), 14, "\"some-container\"");
+  answers_["/v1.41/networks/ohyl83iizlsu1tz7v9fswd3nw"] = Ok(without);
+  StartServer();
+  source_->Start();
+  ASSERT_TRUE(UntilDocker("connected"));
+  EXPECT_TRUE(source_->view().ingress_address.IsUnset());
+  answers_["/v1.41/networks/ohyl83iizlsu1tz7v9fswd3nw"] = ingress;
+  ASSERT_TRUE(Until([this] { return source_->view().ingress_address == Ip("10.0.0.2"); }));
+}
+
 TEST_F(SwarmSourceTest, AnEventIsFollowedAtOnce) {
   StartServer();
   source_->Start();

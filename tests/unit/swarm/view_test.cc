@@ -32,6 +32,17 @@ TEST(SwarmViewTest, DescribesTheNodeAndItsIngressNetwork) {
   EXPECT_EQ(view.pending, "");
 }
 
+TEST(SwarmViewTest, AnIngressNetworkMayHaveAnyName) {
+  Classic swarm;
+  swarm.docker.ingress->name = "front";
+  EXPECT_TRUE(swarm.View().ingress_address.IsUnset());  // "ingress-sbox" would be another network's
+  auto sandbox = swarm.docker.ingress->endpoints.extract("ingress-sbox");
+  sandbox.key() = "front-sbox";
+  swarm.docker.ingress->endpoints.insert(std::move(sandbox));
+  EXPECT_EQ(swarm.View().ingress_address, Ip("10.0.0.2"));
+  EXPECT_EQ(swarm.View().ingress_network, "front 10.0.0.0/24, VNI 4096, UDP port 4789, MTU 1450");
+}
+
 TEST(SwarmViewTest, MakesAServiceOfEachPublishedPort) {
   const SwarmView view = Classic().View();
   EXPECT_EQ(Names(view), (Strings{"tcp/*:8091 web:8091/tcp", "tcp/*:8092 web:8092/tcp", "udp/*:8093 web:8093/udp"}));
@@ -92,6 +103,8 @@ TEST(SwarmViewTest, NeverServesAnEncryptedNetwork) {
     const SwarmView view = swarm.View();
     EXPECT_TRUE(view.services.empty());
     EXPECT_EQ(view.vni, 0u);
+    swarm.kernel.overlay.reset();
+    EXPECT_EQ(swarm.View().pending, "");  // nothing of it is needed
     ASSERT_EQ(view.warnings.size(), 1u);
     EXPECT_NE(view.warnings[0].find("is encrypted"), std::string::npos);
   }

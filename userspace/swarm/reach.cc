@@ -37,11 +37,15 @@ const NetworkEndpoint* OwnIngressEndpoint(const DockerSnapshot& docker) {
 Ipv4 TunnelSource(const DockerSnapshot& docker, const KernelSnapshot& kernel, Ipv4 destination) {
   if (kernel.overlay && !kernel.overlay->vxlan.local.IsUnset()) return kernel.overlay->vxlan.local;
   // Before 25.0 the device has no address of its own: the kernel takes the route's.
-  if (const auto found = kernel.route_sources.find(destination); found != kernel.route_sources.end()) {
-    return found->second;
-  }
-  if (destination.IsUnset() && !kernel.route_sources.empty()) return kernel.route_sources.begin()->second;
-  return docker.info.node_address;
+  const auto found = kernel.route_sources.find(destination);
+  return found != kernel.route_sources.end() ? found->second : docker.info.node_address;
+}
+
+Ipv4 DataPathAddress(const DockerSnapshot& docker, const KernelSnapshot& kernel) {
+  // Whatever node the forwarding table names is named by its data path address.
+  Ipv4 other;
+  if (kernel.overlay && !kernel.overlay->fdb.empty()) other = kernel.overlay->fdb.begin()->second;
+  return TunnelSource(docker, kernel, other);
 }
 
 ReachFinder::ReachFinder(const DockerSnapshot& docker, const KernelSnapshot& kernel)

@@ -35,8 +35,10 @@ class ReachFinder {
 
 // This node's endpoint in the ingress network; null: not there.
 const NetworkEndpoint* OwnIngressEndpoint(const DockerSnapshot& docker);
-// The source address that this node's kernel gives to packets for `destination`, or to most for an unset one.
+// The source address that this node's kernel gives to tunnelled packets for `destination`.
 Ipv4 TunnelSource(const DockerSnapshot& docker, const KernelSnapshot& kernel, Ipv4 destination);
+// The same for any other node.
+Ipv4 DataPathAddress(const DockerSnapshot& docker, const KernelSnapshot& kernel);
 
 }  // namespace xlb
 

@@ -106,7 +106,7 @@ void Builder::DescribeNode() {
   view_.role = "manager";
   view_.node_id = docker_.info.node_id;
   view_.node_name = docker_.info.name;
-  view_.data_path_address = TunnelSource(docker_, kernel_, Ipv4{});
+  view_.data_path_address = DataPathAddress(docker_, kernel_);
 }
 
 void Builder::DescribeIngress() {

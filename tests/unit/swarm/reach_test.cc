@@ -121,12 +121,15 @@ TEST(RemoteReachTest, TakesTheKernelsMacOrComputesIt) {
   EXPECT_EQ(RemoteReach(swarm).tunnel_dst, Ip("192.0.2.11"));  // the node's address
 }
 
+// `swarm init --data-path-addr 198.51.100.10`, as a real one showed it: the API tells the advertised addresses alone.
 TEST(RemoteReachTest, PrefersTheDataPathAddress) {
   Classic swarm;
+  for (auto& [mac, destination] : swarm.kernel.overlay->fdb) destination = Ip("198.51.100.11");
   swarm.kernel.overlay->fdb[MacOf("02:42:0a:00:00:06")] = Ip("198.51.100.11");  // no node's advertised one
   swarm.kernel.route_sources[Ip("198.51.100.11")] = Ip("198.51.100.10");
   EXPECT_EQ(RemoteReach(swarm).tunnel_dst, Ip("198.51.100.11"));
   EXPECT_EQ(RemoteReach(swarm).tunnel_src, Ip("198.51.100.10"));
+  EXPECT_EQ(swarm.View().data_path_address, Ip("198.51.100.10"));
 }
 
 // An address of the ingress network that has just moved from n2 to n1.

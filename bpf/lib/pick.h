@@ -10,7 +10,8 @@
 static __always_inline struct xlb_service* service_lookup(const struct xlb_flow_key* key) {
   struct xlb_service_key at = {.addr = key->daddr, .port = key->dport, .proto = key->proto};
   struct xlb_service* service = bpf_map_lookup_elem(&services, &at);
-  if (service != NULL) return service;
+  /* 0.0.0.0 as a destination would find the wildcard by its very key, and it is not this node's address. */
+  if (service != NULL && key->daddr != 0) return service;
   at.addr = 0;
   service = bpf_map_lookup_elem(&services, &at);
   if (service == NULL || bpf_map_lookup_elem(&addrs, &key->daddr) == NULL) return NULL;

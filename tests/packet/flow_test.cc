@@ -1,0 +1,273 @@
+// A flow's life: its two entries, its ports, its states, and what ends it.
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <fmt/core.h>
+#include <sys/socket.h>
+
+#include "base/unique_fd.h"
+#include "packet/packet_test.h"
+#include "packet/samples.h"
+
+namespace xlb::test {
+namespace {
+
+constexpr char kSnat[] = "192.0.2.1:40000";  // the client's own port, towards the backend
+constexpr char kBackend[] = "10.1.0.5:8080";
+
+class FlowTest : public UplinkTest {
+ protected:
+  void SetUp() override {
+    PacketTest::SetUp();
+    Use(OneService(Route("10.1.0.5", 8080)));
+  }
+  static Packet ToBackend(const Packet& packet) { return RoutedTo(packet, kSnat, kBackend); }
+  static Packet Reply(std::string_view flags) { return FromClient(Packet::Tcp(kBackend, kSnat).Flags(flags)); }
+  static Packet UdpReply() { return FromClient(Packet::Udp(kBackend, kSnat)).Payload("answer"); }
+
+  void Begin() { Sent(ClientTcp("S"), ToBackend(ClientTcp("S")), {"flow_new", "forward_route"}); }
+  void BeginUdp() { Sent(ClientUdp(), ToBackend(ClientUdp()), {"flow_new", "forward_route"}); }
+  void Forward(std::string_view flags) { Sent(ClientTcp(flags), ToBackend(ClientTcp(flags)), {"forward_route"}); }
+  void Answer(std::string_view flags) { Sent(Reply(flags), ToClient(Reply(flags)), {"reply_route"}); }
+
+  // Both entries of the flow must know this and nothing else.
+  void ExpectState(int state, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    const testing::ScopedTrace trace(file, line, "flow state");
+    ASSERT_TRUE(FlowOf(ClientTcp("")) && FlowOf(Reply("")));
+    EXPECT_EQ(FlowOf(ClientTcp(""))->state, state);
+    EXPECT_EQ(FlowOf(Reply(""))->state, state);
+  }
+
+  // Another client's flow that already has the port towards the backend.
+  void Occupy(std::string_view snat) {
+    xlb_flow reply{};
+    reply.reply = 1;
+    reply.kind = XLB_KIND_ROUTE;
+    reply.saddr = AddressBe("192.0.2.1");
+    reply.daddr = AddressBe("203.0.113.99");
+    WriteFlow(Packet::Tcp(kBackend, snat), reply);
+  }
+};
+XLB_BOTH_UPLINK_PROGRAMS(FlowTest);
+
+TEST_P(FlowTest, HasAnEntryForEachDirection) {
+  Begin();
+  EXPECT_EQ(FlowEntries(), 2u);
+  const auto flow = FlowOf(ClientTcp("")), reply = FlowOf(Reply(""));
+  ASSERT_TRUE(flow && reply);
+  EXPECT_EQ(flow->saddr, AddressBe("192.0.2.1"));
+  EXPECT_EQ(flow->daddr, AddressBe("10.1.0.5"));
+  EXPECT_EQ(flow->sport, PortBe(40000));
+  EXPECT_EQ(flow->dport, PortBe(8080));
+  EXPECT_EQ(reply->saddr, AddressBe("192.0.2.1"));
+  EXPECT_EQ(reply->daddr, AddressBe("203.0.113.7"));
+  EXPECT_EQ(reply->sport, PortBe(8091));
+  EXPECT_EQ(reply->dport, PortBe(40000));
+  EXPECT_EQ(flow->reply, 0);
+  EXPECT_EQ(reply->reply, 1);
+  EXPECT_EQ(flow->epoch, node_.self.epoch);
+  EXPECT_EQ(reply->epoch, 0u) << "its way back is asked for when its first packet comes";
+  for (const xlb_flow& entry : {*flow, *reply}) {
+    EXPECT_EQ(entry.service, 1u);
+    EXPECT_EQ(entry.backend, 1u);
+    EXPECT_EQ(entry.generation, node_.backend(1).generation);
+    EXPECT_EQ(entry.kind, XLB_KIND_ROUTE);
+    EXPECT_EQ(entry.in_ifindex, Network().uplink);
+  }
+}
+
+TEST_P(FlowTest, FollowsTheHandshakeAndAnOrderlyEnd) {
+  Begin();
+  ExpectState(0);
+  Answer("SA");
+  ExpectState(XLB_FLOW_REPLIED);
+  Forward("A");
+  Forward("PA");
+  Answer("A");
+  ExpectState(XLB_FLOW_REPLIED);
+  Forward("FA");
+  ExpectState(XLB_FLOW_REPLIED | XLB_FLOW_FIN_CLIENT);
+  Answer("PA");  // half closed: the backend may still send
+  ExpectState(XLB_FLOW_REPLIED | XLB_FLOW_FIN_CLIENT);
+  Answer("FA");
+  ExpectState(XLB_FLOW_REPLIED | XLB_FLOW_FIN_BOTH);
+  Forward("A");  // the last acknowledgement still goes its way
+}
+
+TEST_P(FlowTest, FollowsAnEndThatTheBackendBegins) {
+  Begin();
+  Answer("FPA");
+  ExpectState(XLB_FLOW_REPLIED | XLB_FLOW_FIN_BACKEND);
+  Forward("FA");
+  ExpectState(XLB_FLOW_REPLIED | XLB_FLOW_FIN_BOTH);
+}
+
+TEST_P(FlowTest, FollowsAReset) {
+  Begin();
+  Forward("R");
+  ExpectState(XLB_FLOW_RESET);
+  SetUp();
+  Begin();
+  Answer("RA");
+  ExpectState(XLB_FLOW_REPLIED | XLB_FLOW_RESET);
+}
+
+TEST_P(FlowTest, ASynOnALivingFlowKeepsIt) {
+  Use(Node().Address(kNodeIp).Service("tcp", "*", 8091, {Route("10.1.0.5", 8080), Route("10.1.0.6", 8080)}));
+  Begin();
+  Forward("S");
+  Answer("SA");
+  Forward("S");
+  EXPECT_EQ(FlowOf(ClientTcp(""))->backend, 1u);
+}
+
+TEST_P(FlowTest, ASynOnAnEndedFlowChoosesAnew) {
+  for (const bool by_reset : {false, true}) {
+    SetUp();
+    Use(Node().Address(kNodeIp).Service("tcp", "*", 8091, {Route("10.1.0.5", 8080), Route("10.1.0.6", 8080)}));
+    Begin();
+    if (by_reset) {
+      Answer("R");
+    } else {
+      Forward("FA");
+      Answer("FA");
+    }
+    const Packet again = ClientTcp("S");
+    Sent(again, RoutedTo(again, kSnat, "10.1.0.6:8080"), {"flow_new", "forward_route"});
+    EXPECT_EQ(FlowOf(again)->backend, 2u);
+    EXPECT_EQ(FlowOf(again)->state, 0);
+    EXPECT_FALSE(FlowOf(Reply(""))) << "the old way back is forgotten";
+    EXPECT_EQ(FlowEntries(), 2u);
+  }
+}
+
+TEST_P(FlowTest, APortThatIsTakenTowardsTheBackendIsChanged) {
+  Occupy(kSnat);
+  const Bytes syn = ClientTcp("S").Build();
+  const Outcome outcome = Run(GetParam(), syn, {"flow_new", "forward_route", "port_changed"});
+  const uint16_t port = Get16(outcome.frame, kEthernetLength + kIpLength);
+  EXPECT_NE(port, 40000);
+  EXPECT_GE(port, 1024);
+  const std::string snat = fmt::format("192.0.2.1:{}", port);
+  const Packet next = ClientTcp("A");
+  Sent(next, RoutedTo(next, snat, kBackend), {"forward_route"});
+  const Packet answer = FromClient(Packet::Tcp(kBackend, snat).Flags("SA"));
+  Sent(answer, ToClient(answer), {"reply_route"});
+  EXPECT_EQ(FlowOf(Packet::Tcp(kBackend, kSnat))->daddr, AddressBe("203.0.113.99")) << "the other flow is untouched";
+}
+
+TEST_P(FlowTest, TwoClientsWithOnePortGetTwo) {
+  Begin();
+  std::set<uint16_t> ports{40000};
+  for (int host = 8; host < 40; host++) {
+    const Bytes syn = ClientTcp("S").From(fmt::format("203.0.113.{}:40000", host)).Build();
+    ports.insert(Get16(Run(GetParam(), syn, {"flow_new", "forward_route", "port_changed"}).frame, 34));
+  }
+  EXPECT_EQ(ports.size(), 33u);
+  EXPECT_EQ(FlowEntries(), 66u);
+}
+
+TEST_P(FlowTest, NoPortLeftIsADropAndLeavesNothingBehind) {
+  // Each attempt shows a port that would be tried; taking it away uncovers the next one.
+  Occupy(kSnat);
+  size_t taken = 1;
+  for (;; taken++) {
+    ASSERT_LT(taken, 100u) << "the search does not end";
+    const Outcome outcome = Programs().Run(GetParam(), ClientTcp("S").Build(), {.ifindex = ifindex_});
+    if (outcome.verdict == Verdict::kDrop) break;
+    const std::string snat = fmt::format("192.0.2.1:{}", Get16(outcome.frame, kEthernetLength + kIpLength));
+    EvictFlow(ClientTcp(""));
+    Occupy(snat);
+  }
+  EXPECT_EQ(taken, 32u);
+  Dropped(ClientTcp("S"), {"drop.no_port"});
+  EXPECT_FALSE(FlowOf(ClientTcp("")));
+  EXPECT_EQ(FlowEntries(), taken);
+  // Another client has other ports to try, and the same client another one.
+  Run(GetParam(), ClientTcp("S").From("203.0.113.8:40001").Build(), {"flow_new", "forward_route"});
+}
+
+TEST_P(FlowTest, AReplyEntryThatTheSameFlowLeftIsItsOwn) {
+  Begin();
+  Answer("SA");
+  EvictFlow(ClientTcp(""));
+  Begin();  // the port is the client's own again, not another one
+  EXPECT_EQ(FlowOf(Reply(""))->state, 0) << "written anew";
+  EXPECT_EQ(FlowEntries(), 2u);
+}
+
+// What the host itself says to the backend comes back on the same tuple.
+TEST_P(FlowTest, APortThatTheHostUsesItselfIsNotTaken) {
+  const UniqueFd own(socket(AF_INET, SOCK_DGRAM, 0));
+  const auto address = [](const char* ip, uint16_t port) {
+    return sockaddr_in{.sin_family = AF_INET, .sin_port = PortBe(port), .sin_addr = {AddressBe(ip)}, .sin_zero = {}};
+  };
+  const sockaddr_in here = address(kNodeIp, 40000), there = address("10.1.0.5", 8080);
+  ASSERT_EQ(bind(own.get(), reinterpret_cast<const sockaddr*>(&here), sizeof(here)), 0);
+  ASSERT_EQ(connect(own.get(), reinterpret_cast<const sockaddr*>(&there), sizeof(there)), 0);
+  Run(GetParam(), ClientUdp().Build(), {"flow_new", "forward_route", "port_changed"});
+  EXPECT_NE(FlowOf(ClientUdp())->sport, PortBe(40000));
+  Begin();  // TCP is another matter
+}
+
+TEST_P(FlowTest, AnEvictedDirectionIsMadeAgainByTheOther) {
+  Begin();
+  Answer("SA");
+  EvictFlow(Reply(""));
+  Forward("A");  // within the same tick nothing is looked up
+  EXPECT_FALSE(FlowOf(Reply("")));
+  NextTick();
+  Sent(ClientTcp("A"), ToBackend(ClientTcp("A")), {"forward_route", "flow_rebuilt"});
+  ExpectState(XLB_FLOW_REPLIED);
+  Answer("A");
+
+  EvictFlow(ClientTcp(""));
+  NextTick();
+  Sent(Reply("A"), ToClient(Reply("A")), {"reply_route", "flow_rebuilt"});
+  ExpectState(XLB_FLOW_REPLIED);
+  Forward("A");
+}
+
+TEST_P(FlowTest, ANewTickIsWrittenInBothDirections) {
+  Begin();
+  Answer("SA");
+  const uint32_t seen = FlowOf(Reply(""))->seen;
+  NextTick();
+  Forward("A");
+  EXPECT_NE(FlowOf(ClientTcp(""))->seen, seen);
+  EXPECT_EQ(FlowOf(ClientTcp(""))->seen, FlowOf(Reply(""))->seen);
+}
+
+TEST_P(FlowTest, MoreNewFlowsThanTheLimitAreDropped) {
+  node_.self.new_flow_limit = 3;
+  Rewrite();
+  for (int port = 1; port <= 3; port++) {
+    Run(GetParam(), ClientTcp("S").From(fmt::format("203.0.113.7:{}", 50000 + port)).Build(),
+        {"flow_new", "forward_route"});
+  }
+  Dropped(ClientTcp("S"), {"drop.new_flow_limit"});
+  Dropped(ClientUdp(), {"drop.new_flow_limit"});
+  EXPECT_EQ(FlowEntries(), 6u);
+  // What lives goes on, and the next tick lets others in.
+  Run(GetParam(), ClientTcp("A").From("203.0.113.7:50001").Build(), {"forward_route"});
+  NextTick();
+  Begin();
+}
+
+// More flows than there is room for: new ones always get in, at the cost of some that were there.
+TEST_P(FlowTest, AFullTableMakesRoom) {
+  const Packet first = ClientTcp("S").From("203.0.113.200:1024");
+  Programs().Run(GetParam(), first.Build(), {.ifindex = ifindex_});
+  for (int i = 0; i < 6000; i++) {
+    const Packet syn = ClientTcp("S").From(fmt::format("100.64.{}.{}:{}", i / 250, i % 250, 1024 + i));
+    ASSERT_NE(Programs().Run(GetParam(), syn.Build(), {.ifindex = ifindex_}).verdict, Verdict::kDrop) << i;
+    ASSERT_TRUE(FlowOf(syn)) << i;
+  }
+  EXPECT_LE(FlowEntries(), 4096u);
+  EXPECT_GT(FlowEntries(), 3000u);
+  EXPECT_FALSE(FlowOf(first));
+  Packet late = first;
+  Passed(late.Flags("A"), {"pass_no_flow"});
+}
+
+}  // namespace
+}  // namespace xlb::test

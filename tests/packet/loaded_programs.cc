@@ -1,0 +1,185 @@
+#include "packet/loaded_programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/core.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include <cerrno>
+#include <string_view>
+
+#include "tc.skel.h"
+#include "xdp.skel.h"
+
+namespace xlb::test {
+namespace {
+
+constexpr uint8_t kPoison = 0xa5;
+constexpr size_t kMaxOutput = 4096;
+
+// The maps say "pin by name", which libbpf made a path of when it opened the object: taken back here.
+void Prepare(bpf_object* object, uint32_t flow_entries) {
+  bpf_map* map;
+  bpf_object__for_each_map(map, object) {
+    bpf_map__set_pin_path(map, nullptr);
+    if (std::string_view(bpf_map__name(map)) == "flows") bpf_map__set_max_entries(map, flow_entries);
+  }
+}
+
+// libbpf reads the attribute in the object itself ("pin by name") and sets a path when it opens; a root that is not
+// used keeps it from looking for a bpffs.
+absl::Status ShareMaps(bpf_object* from, bpf_object* to) {
+  bpf_map* map;
+  bpf_object__for_each_map(map, to) {
+    bpf_map* original = bpf_object__find_map_by_name(from, bpf_map__name(map));
+    if (original == nullptr || bpf_map__reuse_fd(map, bpf_map__fd(original)) != 0) {
+      return absl::InternalError(fmt::format("cannot share the map {}", bpf_map__name(map)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+Verdict XdpVerdict(uint32_t action) {
+  switch (action) {
+    case XDP_PASS:
+      return Verdict::kPass;
+    case XDP_DROP:
+      return Verdict::kDrop;
+    case XDP_TX:
+      return Verdict::kTransmit;
+    case XDP_REDIRECT:
+      return Verdict::kRedirect;
+    default:
+      return Verdict::kUnknown;
+  }
+}
+
+// TC_ACT_OK is not among them: it would keep the packet from the filters behind ours.
+Verdict TcVerdict(uint32_t action) {
+  switch (static_cast<int>(action)) {
+    case TC_ACT_UNSPEC:
+      return Verdict::kPass;
+    case TC_ACT_SHOT:
+      return Verdict::kDrop;
+    case TC_ACT_REDIRECT:
+      return Verdict::kRedirect;
+    default:
+      return Verdict::kUnknown;
+  }
+}
+
+}  // namespace
+
+std::string ToString(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kPass:
+      return "pass";
+    case Verdict::kDrop:
+      return "drop";
+    case Verdict::kTransmit:
+      return "transmit";
+    case Verdict::kRedirect:
+      return "redirect";
+    case Verdict::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+absl::StatusOr<std::unique_ptr<LoadedPrograms>> LoadedPrograms::Load(uint32_t flow_entries) {
+  std::unique_ptr<LoadedPrograms> programs(new LoadedPrograms);
+  XLB_RETURN_IF_ERROR(programs->Open(flow_entries));
+  return programs;
+}
+
+absl::Status LoadedPrograms::Open(uint32_t flow_entries) {
+  xdp_ = xdp_bpf__open();
+  tc_ = tc_bpf__open();
+  if (xdp_ == nullptr || tc_ == nullptr) return ErrnoStatus(errno, "cannot open the objects");
+  Prepare(xdp_->obj, flow_entries);
+  Prepare(tc_->obj, flow_entries);
+  if (xdp_bpf__load(xdp_) != 0) return ErrnoStatus(errno, "cannot load the XDP object");
+  XLB_RETURN_IF_ERROR(ShareMaps(xdp_->obj, tc_->obj));
+  if (tc_bpf__load(tc_) != 0) return ErrnoStatus(errno, "cannot load the TC object");
+
+  const auto& maps = xdp_->maps;
+  maps_ = MapSet{.node = bpf_map__fd(maps.this_node),
+                 .addrs = bpf_map__fd(maps.addrs),
+                 .uplinks = bpf_map__fd(maps.uplinks),
+                 .services = bpf_map__fd(maps.services),
+                 .service_state = bpf_map__fd(maps.service_state),
+                 .backends = bpf_map__fd(maps.backends),
+                 .ring = bpf_map__fd(maps.ring),
+                 .flows = bpf_map__fd(maps.flows),
+                 .counters = bpf_map__fd(maps.counters),
+                 .drops = bpf_map__fd(maps.drops),
+                 .service_stats = bpf_map__fd(maps.service_stats),
+                 .backend_stats = bpf_map__fd(maps.backend_stats),
+                 .new_flows = bpf_map__fd(maps.new_flows)};
+
+  // Metadata in front of the frame is what can be poisoned. Older kernels take 32 bytes of it, which is not all that a
+  // tunnel header covers, but better than none.
+  const Bytes probe(60, 0);
+  for (const uint32_t length : {64u, 32u}) {
+    poison_length_ = length;
+    if (RunXdp(probe, {.ifindex = 1}).error == 0) break;
+    poison_length_ = 0;
+  }
+  return absl::OkStatus();
+}
+
+LoadedPrograms::~LoadedPrograms() {
+  xdp_bpf__destroy(xdp_);
+  tc_bpf__destroy(tc_);
+}
+
+int LoadedPrograms::fd(Program program) const {
+  switch (program) {
+    case Program::kXdp:
+      return bpf_program__fd(xdp_->progs.xlb_xdp);
+    case Program::kUplink:
+      return bpf_program__fd(tc_->progs.xlb_uplink);
+    case Program::kTask:
+      break;
+  }
+  return bpf_program__fd(tc_->progs.xlb_task);
+}
+
+int LoadedPrograms::clock_fd() const { return bpf_program__fd(tc_->progs.xlb_clock); }
+
+Outcome LoadedPrograms::Run(Program program, const Bytes& frame, const RunOptions& options) const {
+  return program == Program::kXdp ? RunXdp(frame, options) : RunTc(program, frame, options);
+}
+
+Outcome LoadedPrograms::RunXdp(const Bytes& frame, const RunOptions& options) const {
+  Bytes in(poison_length_, kPoison), out(kMaxOutput);
+  Append(in, frame);
+  xdp_md context{}, context_out{};
+  context.data = poison_length_;
+  context.data_end = static_cast<uint32_t>(in.size());
+  context.ingress_ifindex = options.ifindex;
+  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in.data(), .data_out = out.data(),
+              .data_size_in = static_cast<uint32_t>(in.size()), .data_size_out = static_cast<uint32_t>(out.size()),
+              .ctx_in = &context, .ctx_out = &context_out, .ctx_size_in = sizeof(context),
+              .ctx_size_out = sizeof(context_out), .repeat = 1);
+  if (bpf_prog_test_run_opts(fd(Program::kXdp), &run) != 0) return {.error = errno};
+  return {.verdict = XdpVerdict(run.retval), .frame = Bytes(&out[context_out.data], &out[context_out.data_end])};
+}
+
+Outcome LoadedPrograms::RunTc(Program program, const Bytes& frame, const RunOptions& options) const {
+  Bytes out(kMaxOutput);
+  __sk_buff context{}, context_out{};
+  context.ifindex = options.ifindex;
+  context.ingress_ifindex = options.ifindex;
+  context.gso_size = options.gso_size;
+  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_out = out.data(),
+              .data_size_in = static_cast<uint32_t>(frame.size()), .data_size_out = static_cast<uint32_t>(out.size()),
+              .ctx_in = &context, .ctx_out = &context_out, .ctx_size_in = sizeof(context),
+              .ctx_size_out = sizeof(context_out), .repeat = 1);
+  if (bpf_prog_test_run_opts(fd(program), &run) != 0) return {.error = errno};
+  out.resize(run.data_size_out);
+  return {.verdict = TcVerdict(run.retval), .frame = std::move(out), .gso_size = context_out.gso_size};
+}
+
+}  // namespace xlb::test

@@ -1,0 +1,71 @@
+// The real BPF objects in the kernel, pinned nowhere, and single runs of their programs.
+#ifndef XLB_TESTS_PACKET_LOADED_PROGRAMS_H_
+#define XLB_TESTS_PACKET_LOADED_PROGRAMS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "packet/bytes.h"
+#include "xlb/abi.h"
+
+struct tc_bpf;
+struct xdp_bpf;
+
+namespace xlb::test {
+
+enum class Program { kXdp, kUplink, kTask };
+
+// One word for what XDP and TC return.
+enum class Verdict { kPass, kDrop, kTransmit, kRedirect, kUnknown };
+std::string ToString(Verdict verdict);
+
+struct Outcome {
+  Verdict verdict = Verdict::kUnknown;
+  Bytes frame{};
+  uint32_t gso_size = 0;
+  int error = 0;  // errno when the kernel did not run the program at all
+};
+
+struct RunOptions {
+  uint32_t ifindex = 0;   // of the device that the frame comes in by
+  uint32_t gso_size = 0;  // skb only
+};
+
+struct MapSet {
+  int node, addrs, uplinks, services, service_state, backends, ring, flows;
+  int counters, drops, service_stats, backend_stats, new_flows;
+};
+
+class LoadedPrograms {
+ public:
+  // Both objects with one set of maps between them; the flow table with `flow_entries`.
+  static absl::StatusOr<std::unique_ptr<LoadedPrograms>> Load(uint32_t flow_entries);
+  ~LoadedPrograms();
+  LoadedPrograms(const LoadedPrograms&) = delete;
+  LoadedPrograms& operator=(const LoadedPrograms&) = delete;
+
+  // Runs the program once on the frame. XDP gets poison in front of the frame, where adjust_head makes room: the kernel
+  // would hand out zeros, which hide a byte that the program forgets to write.
+  Outcome Run(Program program, const Bytes& frame, const RunOptions& options) const;
+
+  const MapSet& maps() const { return maps_; }
+  int fd(Program program) const;
+  int clock_fd() const;
+
+ private:
+  LoadedPrograms() = default;
+  absl::Status Open(uint32_t flow_entries);
+  Outcome RunXdp(const Bytes& frame, const RunOptions& options) const;
+  Outcome RunTc(Program program, const Bytes& frame, const RunOptions& options) const;
+
+  xdp_bpf* xdp_ = nullptr;
+  tc_bpf* tc_ = nullptr;
+  MapSet maps_{};
+  uint32_t poison_length_ = 0;
+};
+
+}  // namespace xlb::test
+
+#endif  // XLB_TESTS_PACKET_LOADED_PROGRAMS_H_

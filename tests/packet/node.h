@@ -1,0 +1,65 @@
+// What xlbd would write into the maps, in a few words, by plain map writes:
+//
+//   Node().Address("192.0.2.1").Service("tcp", "*", 8091, {Route("10.1.0.5", 8080), Vxlan("10.0.0.7", 80)})
+#ifndef XLB_TESTS_PACKET_NODE_H_
+#define XLB_TESTS_PACKET_NODE_H_
+
+#include <cstdint>
+#include <initializer_list>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "packet/loaded_programs.h"
+#include "xlb/abi.h"
+
+namespace xlb::test {
+
+inline constexpr uint32_t kVni = 4097;
+inline constexpr char kIngressIp[] = "10.0.0.2";  // this node's in the ingress network
+inline constexpr char kIngressMac[] = "02:42:0a:00:00:02";
+inline constexpr char kTaskMac[] = "02:42:0a:00:00:07";
+inline constexpr char kBridgeMac[] = "02:42:ac:12:00:01";
+
+// Backends as the kinds have them; the fields that a case changes are the record's own. Port 0: the service's.
+xlb_backend Route(std::string_view address, uint16_t port = 0);  // source: the node's first address
+xlb_backend Vxlan(std::string_view address, uint16_t port = 0);  // on the worker, source: the ingress address
+xlb_backend Local(std::string_view address, uint16_t port = 0);  // by the device `task0`, source: the client's
+
+class Node {
+ public:
+  Node();
+  Node& Address(std::string_view address);
+  Node& Uplink(uint32_t ifindex, bool native_xdp);
+  // The ring has the backends in the order given. `address` "*": every address of the node.
+  Node& Service(std::string_view protocol, std::string_view address, uint16_t port,
+                std::initializer_list<xlb_backend> backends, xlb_pick pick = XLB_PICK_NEXT);
+
+  // Brings the maps to this state; other entries of services, addresses and uplinks are not touched. May be called
+  // again after changes.
+  void Write(const MapSet& maps) const;
+
+  xlb_backend& backend(uint32_t id) { return backends_.at(id - 1); }  // ids count from 1 in the order given
+  const std::vector<xlb_backend>& backends() const { return backends_; }
+  const std::vector<std::pair<xlb_service_key, xlb_service>>& services() const { return services_; }
+
+  xlb_node self{};
+
+ private:
+  std::vector<uint32_t> addresses_;
+  std::vector<std::pair<uint32_t, xlb_uplink>> uplinks_;
+  std::vector<std::pair<xlb_service_key, xlb_service>> services_;
+  std::vector<xlb_backend> backends_;
+  std::vector<uint32_t> ring_;
+};
+
+// Empties every map, so that nothing of an earlier case is left.
+void ClearMaps(const MapSet& maps);
+
+// "192.0.2.1" as the maps hold it.
+uint32_t AddressBe(std::string_view text);
+uint16_t PortBe(uint16_t port);
+
+}  // namespace xlb::test
+
+#endif  // XLB_TESTS_PACKET_NODE_H_

@@ -1,0 +1,120 @@
+// What every case stands on: a node in the maps, a frame through a program, and a verdict on all that came of it. Each
+// expectation names every counter that may have moved; any other one, of any hook, is an error.
+#ifndef XLB_TESTS_PACKET_PACKET_TEST_H_
+#define XLB_TESTS_PACKET_PACKET_TEST_H_
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "packet/loaded_programs.h"
+#include "packet/node.h"
+#include "packet/packet_builder.h"
+#include "packet/test_network.h"
+
+namespace xlb::test {
+
+// Set by main: the network that the process is in and the programs in the kernel.
+const TestNetwork& Network();
+const LoadedPrograms& Programs();
+
+// "xdp.flow_new", "tc.drop.no_port" -> packets and bytes; what is zero is left out.
+struct Traffic {
+  uint64_t packets = 0;
+  uint64_t bytes = 0;
+  bool operator==(const Traffic&) const = default;
+};
+using Counts = std::map<std::string, Traffic>;
+Counts ReadCounts();
+// What `after` has more than `before`.
+Counts Difference(const Counts& before, const Counts& after);
+
+// Counter names of one hook, such as "flow_new" or "drop.no_port".
+using Names = std::set<std::string>;
+
+class PacketTest : public testing::Test {
+ protected:
+  void SetUp() override { ClearMaps(Programs().maps()); }
+
+  void Use(Node node);
+  void Rewrite() { node_.Write(Programs().maps()); }  // after changes of node_
+  void RaiseEpoch();                                  // and writes the node
+  void NextTick();
+
+  // Runs the frame and checks that just `counted` moved, once each by the length of the frame.
+  Outcome Run(Program program, const Bytes& frame, const Names& counted);
+
+  // The frame must come out as it came in.
+  void ExpectPassed(Program program, const Bytes& frame, const Names& counted, const char* file = __builtin_FILE(),
+                    int line = __builtin_LINE());
+  void ExpectDropped(Program program, const Bytes& frame, const Names& counted, const char* file = __builtin_FILE(),
+                     int line = __builtin_LINE());
+  // The frame must come out as `expected`, every byte of it, with right checksums.
+  void ExpectSent(Program program, Verdict verdict, const Bytes& frame, const Bytes& expected, const Names& counted,
+                  const char* file = __builtin_FILE(), int line = __builtin_LINE());
+  // The frame must come out inside VXLAN to the worker, `inner` being the whole inner frame. The outer source port and
+  // IP ID are the program's choice, within RFC 7348's bounds; they are returned.
+  struct Chosen {
+    uint16_t port = 0;
+    uint16_t id = 0;
+  };
+  Chosen ExpectTunnelled(Program program, Verdict verdict, const Packet& packet, const Packet& inner,
+                         const Names& counted, const char* file = __builtin_FILE(), int line = __builtin_LINE());
+
+  // The entry under which packets like this one are found; null when there is none.
+  std::optional<xlb_flow> FlowOf(const Packet& packet, xlb_zone zone = XLB_ZONE_UPLINK) const;
+  void WriteFlow(const Packet& packet, const xlb_flow& flow, xlb_zone zone = XLB_ZONE_UPLINK);
+  void EvictFlow(const Packet& packet, xlb_zone zone = XLB_ZONE_UPLINK);
+  size_t FlowEntries() const;
+
+  xlb_stats ServiceStats(uint32_t id) const;
+  xlb_stats BackendStats(uint32_t id) const;
+
+  Node node_;
+  uint32_t ifindex_ = Network().uplink;  // by which frames come in
+  uint32_t gso_size_ = 0;
+};
+
+// Cases for both programs on an uplink.
+class UplinkTest : public PacketTest, public testing::WithParamInterface<Program> {
+ protected:
+  bool IsXdp() const { return GetParam() == Program::kXdp; }
+  // How a frame leaves by the device that it came in by.
+  Verdict Back() const { return IsXdp() ? Verdict::kTransmit : Verdict::kRedirect; }
+
+  // The expectations above, for the program of the case and the common way out.
+  void Passed(const Packet& packet, const Names& counted, const char* file = __builtin_FILE(),
+              int line = __builtin_LINE()) {
+    ExpectPassed(GetParam(), packet.Build(), counted, file, line);
+  }
+  void Dropped(const Packet& packet, const Names& counted, const char* file = __builtin_FILE(),
+               int line = __builtin_LINE()) {
+    ExpectDropped(GetParam(), packet.Build(), counted, file, line);
+  }
+  void Sent(const Packet& packet, const Packet& expected, const Names& counted, const char* file = __builtin_FILE(),
+            int line = __builtin_LINE()) {
+    ExpectSent(GetParam(), Back(), packet.Build(), expected.Build(), counted, file, line);
+  }
+  Chosen Tunnelled(const Packet& packet, const Packet& inner, const Names& counted, const char* file = __builtin_FILE(),
+                   int line = __builtin_LINE()) {
+    return ExpectTunnelled(GetParam(), Back(), packet, inner, counted, file, line);
+  }
+};
+
+std::string ProgramName(const testing::TestParamInfo<Program>& info);
+
+#define XLB_BOTH_UPLINK_PROGRAMS(suite) \
+  INSTANTIATE_TEST_SUITE_P(, suite, testing::Values(Program::kXdp, Program::kUplink), ProgramName)
+
+// A reply of a task, as the worker wraps it.
+Packet Wrapped(const Packet& inner, uint32_t vni = kVni);
+
+}  // namespace xlb::test
+
+#endif  // XLB_TESTS_PACKET_PACKET_TEST_H_

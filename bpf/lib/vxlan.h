@@ -60,10 +60,14 @@ static __always_inline long vxlan_encapsulate(ctx_t* ctx, const struct xlb_node*
   return 0;
 }
 
-/* RFC 6040 4.2: congestion that the tunnel met is handed on to an inner packet that can say it. */
+/* RFC 6040 4.2: what the tunnel met is handed on to an inner packet that can say it: congestion, or ECT(1), which some
+ * networks use for its onset. As the kernel does (INET_ECN_decapsulate). */
 static __always_inline __u8 vxlan_inner_tos(const struct packet* packet) {
-  int met = (packet->outer_tos & ECN_MASK) == ECN_CE && (packet->tos & ECN_MASK) != 0;
-  return met ? packet->tos | ECN_CE : packet->tos;
+  __u8 inner = packet->tos & ECN_MASK;
+  __u8 outer = packet->outer_tos & ECN_MASK;
+  if (outer == ECN_CE && inner != 0) return packet->tos | ECN_CE;
+  if (outer == ECN_ECT_1 && inner == ECN_ECT_0) return packet->tos ^ (ECN_ECT_0 | ECN_ECT_1);
+  return packet->tos;
 }
 
 #endif

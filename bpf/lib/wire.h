@@ -16,8 +16,10 @@
 #include "xlb/abi.h"
 
 #define IP_FRAGMENT_BITS 0x3fff /* more fragments, or an offset (RFC 791) */
-#define ECN_MASK 3
-#define ECN_CE 3 /* congestion experienced (RFC 3168) */
+#define ECN_MASK 3              /* RFC 3168 */
+#define ECN_ECT_1 1
+#define ECN_ECT_0 2
+#define ECN_CE 3 /* congestion experienced */
 
 #define VXLAN_FLAG_VNI 0x08000000 /* RFC 7348: the I flag */
 #define VXLAN_VNI_BITS 0xffffff00 /* the rest of the word is reserved */

@@ -153,10 +153,11 @@ Outcome LoadedPrograms::Run(Program program, const Bytes& frame, const RunOption
 }
 
 Outcome LoadedPrograms::RunXdp(const Bytes& frame, const RunOptions& options) const {
-  Bytes in(poison_length_, kPoison), out(kMaxOutput);
+  const uint32_t metadata = options.metadata_length != 0 ? options.metadata_length : poison_length_;
+  Bytes in(metadata, kPoison), out(kMaxOutput);
   Append(in, frame);
   xdp_md context{}, context_out{};
-  context.data = poison_length_;
+  context.data = metadata;
   context.data_end = static_cast<uint32_t>(in.size());
   context.ingress_ifindex = options.ifindex;
   LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in.data(), .data_out = out.data(),

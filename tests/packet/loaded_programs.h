@@ -29,8 +29,9 @@ struct Outcome {
 };
 
 struct RunOptions {
-  uint32_t ifindex = 0;   // of the device that the frame comes in by
-  uint32_t gso_size = 0;  // skb only
+  uint32_t ifindex = 0;          // of the device that the frame comes in by
+  uint32_t gso_size = 0;         // skb only
+  uint32_t metadata_length = 0;  // XDP only: taken from the headroom; 0: as much as is good for poison
 };
 
 struct MapSet {

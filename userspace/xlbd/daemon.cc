@@ -118,12 +118,22 @@ absl::Status Daemon::OpenSources() {
 
 void Daemon::OnNetlink(uint32_t changes) {
   if (data_path_ == nullptr) return;
+  const std::vector<Link> before = UplinkLinks();
   if (absl::Status status = RefreshNode(); !status.ok()) return RetryLater(status);
-  if (changes & (kRoutes | kNeighbors | kLinks)) {
+  // Containers come and go with devices of their own, which no flow's next hop lies behind.
+  if ((changes & (kRoutes | kNeighbors)) || before != UplinkLinks()) {
     if (absl::Status status = reconciler_->BumpEpoch(); !status.ok()) return RetryLater(status);
   }
   if ((changes & kLinks) && swarm_ != nullptr) swarm_->OnLinksChanged();
   if (changes & (kLinks | kAddresses | kRoutes)) Reconcile();
+}
+
+std::vector<Link> Daemon::UplinkLinks() const {
+  std::vector<Link> links;
+  for (const UplinkDevice& device : uplinks_) {
+    if (const Link* link = node_->Device(device.ifindex)) links.push_back(*link);
+  }
+  return links;
 }
 
 void Daemon::OnSwarm(const SwarmView& view) {
@@ -147,7 +157,7 @@ void Daemon::OnSwarm(const SwarmView& view) {
 std::vector<Service> Daemon::WithoutLostTasks(std::vector<Service> services) const {
   for (Service& service : services) {
     std::erase_if(service.backends, [&](const Backend& backend) {
-      return backend.reach.kind == BackendKind::kLocal && !node_->HasDevice(backend.reach.ifindex);
+      return backend.reach.kind == BackendKind::kLocal && node_->Device(backend.reach.ifindex) == nullptr;
     });
   }
   return services;

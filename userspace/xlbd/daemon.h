@@ -55,6 +55,8 @@ class Daemon : public DaemonInterface {
   void OnSwarm(const SwarmView& view);
   std::vector<Service> WithoutLostTasks(std::vector<Service> services) const;
 
+  std::vector<Link> UplinkLinks() const;
+
   // Reads the node, chooses the uplinks and attaches to them.
   absl::Status RefreshNode();
   NodeFacts Facts() const;

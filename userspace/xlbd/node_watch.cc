@@ -63,9 +63,14 @@ std::vector<UplinkDevice> NodeWatch::Found(Ipv4 data_path) const {
   return devices;
 }
 
-std::string NodeWatch::DeviceName(uint32_t ifindex) const {
+const Link* NodeWatch::Device(uint32_t ifindex) const {
   const auto link = links_.find(ifindex);
-  return link == links_.end() ? fmt::format("device {}", ifindex) : link->second.name;
+  return link == links_.end() ? nullptr : &link->second;
+}
+
+std::string NodeWatch::DeviceName(uint32_t ifindex) const {
+  const Link* device = Device(ifindex);
+  return device == nullptr ? fmt::format("device {}", ifindex) : device->name;
 }
 
 }  // namespace xlb

@@ -32,7 +32,8 @@ class NodeWatch {
   // How the node would reach an address: not cached, one question to the kernel.
   absl::StatusOr<Route> RouteTo(Ipv4 address) { return netlink_.RouteTo(address); }
   std::string DeviceName(uint32_t ifindex) const;
-  bool HasDevice(uint32_t ifindex) const { return links_.contains(ifindex); }
+  // What is known of a device; none: it is gone.
+  const Link* Device(uint32_t ifindex) const;
 
  private:
   explicit NodeWatch(Netlink netlink) : netlink_(std::move(netlink)) {}

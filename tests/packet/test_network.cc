@@ -46,21 +46,21 @@ std::string RouteLines() {
   return lines;
 }
 
-absl::Status RunIp(const std::string& lines) {
+}  // namespace
+
+absl::Status ChangeNetwork(const std::string& lines) {
   std::FILE* ip = popen("ip -batch -", "w");
   if (ip == nullptr) return ErrnoStatus(errno, "cannot run ip");
   std::fputs(lines.c_str(), ip);
-  if (pclose(ip) != 0) return absl::InternalError("ip (iproute2) refused to build the network");
+  if (pclose(ip) != 0) return absl::InternalError("ip (iproute2) refused a change of the network");
   return absl::OkStatus();
 }
-
-}  // namespace
 
 absl::StatusOr<TestNetwork> EnterTestNetwork() {
   if (unshare(CLONE_NEWNET) != 0) {
     return absl::UnavailableError("no network namespace of one's own: it takes root with CAP_SYS_ADMIN");
   }
-  XLB_RETURN_IF_ERROR(RunIp(DeviceLines() + RouteLines()));
+  XLB_RETURN_IF_ERROR(ChangeNetwork(DeviceLines() + RouteLines()));
   XLB_RETURN_IF_ERROR(WriteSysctl("ipv4/ip_forward", "1"));
   TestNetwork network{
       .uplink = if_nametoindex("up0"), .uplink2 = if_nametoindex("up1"), .task = if_nametoindex("task0")};

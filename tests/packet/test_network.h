@@ -7,6 +7,7 @@
 #define XLB_TESTS_PACKET_TEST_NETWORK_H_
 
 #include <cstdint>
+#include <string>
 
 #include "base/status.h"
 
@@ -35,6 +36,9 @@ struct TestNetwork {
 
 // Unshares the process's network namespace and builds the network in it. Unavailable without the rights for that.
 absl::StatusOr<TestNetwork> EnterTestNetwork();
+
+// Lines for `ip -batch`. A case that changes the network changes it back.
+absl::Status ChangeNetwork(const std::string& lines);
 
 // IPv4 forwarding of the first uplink.
 void SetForwarding(bool on);

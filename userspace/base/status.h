@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+// NOLINTBEGIN(bugprone-macro-parentheses): declarations and expressions cannot all be put in parentheses.
 #define XLB_RETURN_IF_ERROR(expression)                                              \
   do {                                                                               \
     if (absl::Status xlb_status = (expression); !xlb_status.ok()) return xlb_status; \
@@ -33,6 +34,7 @@
   auto holder = (expression);                                         \
   if (!holder.ok()) co_return std::move(holder).status();             \
   declaration = *std::move(holder)
+// NOLINTEND(bugprone-macro-parentheses)
 
 namespace xlb {
 

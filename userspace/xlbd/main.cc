@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <cstdio>
+#include <exception>
 #include <string>
 
 #include "xlbd/daemon.h"
@@ -39,8 +40,15 @@ int Run(const xlb::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto parsed = xlb::ParseOptions(argc, argv);
-  if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
-  if (geteuid() != 0) return Refuse(absl::PermissionDeniedError("loading BPF programs needs root: run it as root"));
-  return Run(std::get<xlb::Options>(parsed));
+  try {
+    const auto parsed = xlb::ParseOptions(argc, argv);
+    if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
+    if (geteuid() != 0) {
+      return Refuse(absl::PermissionDeniedError("loading BPF programs and attaching them needs root: run it as root"));
+    }
+    return Run(std::get<xlb::Options>(parsed));
+  } catch (const std::exception& error) {  // a library's; ours return what fails
+    std::fprintf(stderr, "xlbd: %s\n", error.what());
+    return 1;
+  }
 }

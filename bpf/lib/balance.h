@@ -178,7 +178,10 @@ static __always_inline struct xlb_flow* find(__u32 hook, const struct xlb_node* 
     flow_forget(key, flow);
     return NULL;
   }
-  if (flow->epoch != node->epoch && !flow_takes_backend(key, flow)) {
+  int ends = flow->epoch != node->epoch && !flow_takes_backend(key, flow);
+  /* Once a tick, when flow_sync looks the other direction up as well. */
+  if (!ends && !flow->reply && flow->seen != tick_now(node)) ends = flow_lost_port(key, flow);
+  if (ends) {
     count(hook, XLB_COUNT_FLOW_GONE, packet->frame_length);
     flow_forget(key, flow);
     return NULL;

@@ -45,11 +45,28 @@ static __always_inline void flow_mirror(const struct xlb_flow_key* key, const st
   peer->epoch = 0;
 }
 
+/* Is `peer`, found under the other direction's key, really that direction? The table may have evicted it and another
+ * flow claimed the port: then it rewrites to another tuple than `key` turned round. */
+static __always_inline int is_peer(const struct xlb_flow_key* key, const struct xlb_flow* peer) {
+  return peer->saddr == key->daddr && peer->daddr == key->saddr && peer->sport == key->dport &&
+         peer->dport == key->sport && peer->peer_zone == key->zone;
+}
+
 static __always_inline void flow_forget(const struct xlb_flow_key* key, const struct xlb_flow* flow) {
-  struct xlb_flow_key peer;
-  flow_peer_key(key, flow, &peer);
-  bpf_map_delete_elem(&flows, &peer);
+  struct xlb_flow_key peer_key;
+  flow_peer_key(key, flow, &peer_key);
+  struct xlb_flow* peer = flow_lookup(&peer_key);
+  if (peer != NULL && is_peer(key, peer)) bpf_map_delete_elem(&flows, &peer_key);
   bpf_map_delete_elem(&flows, key);
+}
+
+/* Does another flow hold the port by which this one, of the client's direction, goes to its backend? To go on would be
+ * to speak in another client's connection. */
+static __always_inline int flow_lost_port(const struct xlb_flow_key* key, const struct xlb_flow* flow) {
+  struct xlb_flow_key reply_key;
+  flow_peer_key(key, flow, &reply_key);
+  struct xlb_flow* reply = flow_lookup(&reply_key);
+  return reply != NULL && !is_peer(key, reply);
 }
 
 /* A SYN may begin a new connection on the ports of one that has ended (RFC 9293 3.6.1 lets TIME-WAIT accept it). */
@@ -82,6 +99,7 @@ static __always_inline void flow_sync(__u32 hook, const struct xlb_flow_key* key
   flow_peer_key(key, flow, &peer_key);
   struct xlb_flow* peer = flow_lookup(&peer_key);
   if (peer != NULL) {
+    if (!is_peer(key, peer)) return; /* a late reply: its client has begun anew, and this says nothing of that */
     peer->seen = now;
     peer->state |= events;
     return;
@@ -126,12 +144,6 @@ static __always_inline int port_is_hosts_own(ctx_t* ctx, const struct xlb_flow_k
   return 1;
 }
 
-/* Did an earlier life of the same flow leave this reply entry? Then it is ours to overwrite. */
-static __always_inline int is_own_reply(const struct xlb_flow_key* key, const struct xlb_flow* reply) {
-  return reply->reply && reply->saddr == key->daddr && reply->daddr == key->saddr && reply->sport == key->dport &&
-         reply->dport == key->sport;
-}
-
 /* Claims the reply key for `flow` with the source port that `flow` names. 0, or why not. BPF_NOEXIST decides between
  * CPUs. */
 static __always_inline long flow_claim_port(ctx_t* ctx, const struct xlb_flow_key* key, struct xlb_flow* flow) {
@@ -143,7 +155,8 @@ static __always_inline long flow_claim_port(ctx_t* ctx, const struct xlb_flow_ke
   long error = bpf_map_update_elem(&flows, &reply_key, &reply, BPF_NOEXIST);
   if (error != -17) return error;
   struct xlb_flow* taken = flow_lookup(&reply_key);
-  if (taken == NULL || !is_own_reply(key, taken)) return error;
+  /* Did an earlier life of the same flow leave this entry? Then it is ours to overwrite. */
+  if (taken == NULL || !taken->reply || !is_peer(key, taken)) return error;
   return bpf_map_update_elem(&flows, &reply_key, &reply, BPF_ANY);
 }
 

@@ -195,6 +195,47 @@ TEST_P(FlowTest, AReplyEntryThatTheSameFlowLeftIsItsOwn) {
   EXPECT_EQ(FlowEntries(), 2u);
 }
 
+// The table may evict one of a flow's entries, and the port that it held be claimed by another flow.
+TEST_P(FlowTest, AFlowWhosePortAnotherOneClaimedIsOver) {
+  Begin();
+  BeginUdp();
+  EvictFlow(Reply(""));
+  EvictFlow(UdpReply());
+  const Packet other = ClientTcp("S").From("203.0.113.8:40000"), other_udp = ClientUdp().From("203.0.113.8:40000");
+  Sent(other, ToBackend(other), {"flow_new", "forward_route"});
+  Sent(other_udp, ToBackend(other_udp), {"flow_new", "forward_route"});
+  NextTick();
+  // To go on would be to speak in the other client's connection.
+  Passed(ClientTcp("A"), {"flow_gone", "pass_no_flow"});
+  EXPECT_FALSE(FlowOf(ClientTcp("A")));
+  Run(GetParam(), ClientUdp().Build(), {"flow_gone", "flow_new", "forward_route", "port_changed"});
+  const Packet answer = Reply("SA");
+  Sent(answer, RoutedTo(answer, kService, "203.0.113.8:40000"), {"reply_route"});
+}
+
+TEST_P(FlowTest, AnEndedFlowTakesNoOtherOnesEntryAlong) {
+  Begin();
+  Forward("R");
+  EvictFlow(Reply(""));
+  const Packet other = ClientTcp("S").From("203.0.113.8:40000");
+  Sent(other, ToBackend(other), {"flow_new", "forward_route"});
+  Run(GetParam(), ClientTcp("S").Build(), {"flow_new", "forward_route", "port_changed"});
+  const Packet answer = Reply("SA");
+  Sent(answer, RoutedTo(answer, kService, "203.0.113.8:40000"), {"reply_route"});
+}
+
+// A backend that answers late, after its client was given another one: the answer is still the client's to judge, but
+// it says nothing of the client's new flow.
+TEST_P(FlowTest, ALateReplyOfAnEarlierBackendLeavesTheNewFlowAlone) {
+  Use(Node().Address(kNodeIp).Service("tcp", "*", 8091, {Route("10.1.0.5", 8080), Route("10.1.0.6", 8080)}));
+  Begin();
+  EvictFlow(ClientTcp(""));
+  const Packet again = ClientTcp("S");
+  Sent(again, RoutedTo(again, kSnat, "10.1.0.6:8080"), {"flow_new", "forward_route"});
+  Answer("RA");
+  EXPECT_EQ(FlowOf(again)->state, 0);
+}
+
 // What the host itself says to the backend comes back on the same tuple.
 TEST_P(FlowTest, APortThatTheHostUsesItselfIsNotTaken) {
   const UniqueFd own(socket(AF_INET, SOCK_DGRAM, 0));

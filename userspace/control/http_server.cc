@@ -204,7 +204,7 @@ asio::awaitable<void> ServeConnection(typename Transport::socket socket, std::sh
   stream.socket().shutdown(asio::socket_base::shutdown_send, ignored);
 }
 
-void LogFailure(std::exception_ptr failure) {
+void LogFailure(const std::exception_ptr& failure) {
   if (failure == nullptr) return;
   try {
     std::rethrow_exception(failure);

@@ -1,0 +1,51 @@
+// Random frames, mostly plausible: of clients, of backends that answer, and all of them broken in some way.
+#ifndef XLB_TESTS_PACKET_PACKET_GENERATOR_H_
+#define XLB_TESTS_PACKET_PACKET_GENERATOR_H_
+
+#include <cstdint>
+#include <deque>
+#include <random>
+#include <string>
+
+#include "packet/loaded_programs.h"
+#include "packet/packet_builder.h"
+
+namespace xlb::test {
+
+class PacketGenerator {
+ public:
+  explicit PacketGenerator(uint64_t seed) : random_(seed) {}
+
+  struct Input {
+    Program program = Program::kXdp;
+    Bytes frame;
+  };
+  Input Next();
+
+  // Tells what became of a frame, so that answers to it can be made up.
+  void Learn(const Bytes& sent);
+
+  uint32_t Below(uint32_t bound) { return static_cast<uint32_t>(random_() % bound); }
+  bool OneIn(uint32_t n) { return Below(n) == 0; }
+
+ private:
+  Packet ClientPacket();
+  Packet Answer(Program& program);
+  Packet Oddity();
+  void Decorate(Packet& packet);
+  void Mutate(Bytes& frame);
+
+  // The five-tuple of a packet that went to a backend, turned round.
+  struct Peer {
+    uint8_t protocol = 0;
+    bool tunnelled = false;
+    bool local = false;
+    std::string source, destination;
+  };
+  std::mt19937_64 random_;
+  std::deque<Peer> peers_;
+};
+
+}  // namespace xlb::test
+
+#endif  // XLB_TESTS_PACKET_PACKET_GENERATOR_H_

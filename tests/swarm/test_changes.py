@@ -93,6 +93,27 @@ def test_crash_of_xlbd_fails_no_connection(settled: Mesh, lab: Lab) -> None:
     assert connection["breaks"] == []
 
 
+def test_crash_of_xlbd_where_only_docker_can_tell_the_uplink(settled: Mesh, lab: Lab) -> None:
+    """No default route names the device; until Docker has said which is the data path's, the new xlbd keeps the old one's."""
+    member, xlb = settled.swarm.node("n2"), settled.xlb["n2"]
+    route = member.node.run(["ip", "route", "show", "default"]).stdout.split()
+    member.node.run(["ip", "route", "delete", *route])
+    try:
+        with lab.client.load((member.address, HTTP), rate=50) as load, lab.client.hold(member.address, ECHO) as held:
+            held.wait_for("echoes", 3)
+            for _ in range(2):
+                xlb.kill()
+                load.wait_for("ok", 50)
+                xlb.start()
+                load.wait_for("ok", 50)
+            held.wait_for("echoes", 3)
+            connection, requests = held.stop(), load.stop()
+    finally:
+        member.node.run(["ip", "route", "add", *route])
+    assert requests["failures"] == []
+    assert connection["breaks"] == []
+
+
 def test_stop_of_xlbd_leaves_the_data_path(settled: Mesh, lab: Lab) -> None:
     xlb = settled.xlb["n2"]
     address = settled.swarm.node("n2").address

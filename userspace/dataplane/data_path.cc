@@ -32,7 +32,10 @@ absl::StatusOr<std::unique_ptr<DataPath>> DataPath::Open(const DataPathOptions& 
   XLB_RETURN_IF_ERROR(CheckPinnedSchema(options.bpffs_dir));
   DataPathOptions used = options;
   if (const uint32_t pinned = PinnedMapEntries(options.bpffs_dir, kFlowMapPin); pinned != 0) used.flow_entries = pinned;
-  XLB_ASSIGN_OR_RETURN(Programs programs, Programs::Load(used.bpffs_dir, used.flow_entries));
+  const bool was_empty = !HasPins(options.bpffs_dir);
+  auto loaded = Programs::Load(used.bpffs_dir, used.flow_entries);
+  if (!loaded.ok() && was_empty) (void)RemovePins(options.bpffs_dir);  // as if nobody had tried
+  XLB_ASSIGN_OR_RETURN(Programs programs, std::move(loaded));
   XLB_ASSIGN_OR_RETURN(auto store, KernelMapStore::Open(programs.maps()));
   return std::unique_ptr<DataPath>(new DataPath(used, std::move(lock), std::move(programs), std::move(store)));
 }
@@ -64,12 +67,15 @@ absl::Status DataPath::DetachUplink(uint32_t ifindex) {
   return DetachTc(ifindex).status();
 }
 
+std::set<uint32_t> DataPath::AttachedUplinks() const {
+  std::set<uint32_t> attached = DevicesWith(TcProgram::kUplink);
+  for (const uint32_t ifindex : PinnedXdpLinks(options_.bpffs_dir)) attached.insert(ifindex);
+  return attached;
+}
+
 absl::Status DataPath::SetUplinks(const std::vector<UplinkDevice>& devices) {
   std::set<uint32_t> stale;
-  if (!adopted_uplinks_) {
-    stale = DevicesWith(TcProgram::kUplink);
-    for (const uint32_t ifindex : PinnedXdpLinks(options_.bpffs_dir)) stale.insert(ifindex);
-  }
+  if (!adopted_uplinks_) stale = AttachedUplinks();
   for (const auto& [ifindex, device] : uplinks_) stale.insert(ifindex);
 
   absl::Status failure;

@@ -39,6 +39,9 @@ class DataPath {
   // The same for the host-side veths of local tasks.
   absl::Status SetTasks(const std::set<uint32_t>& ifindexes);
 
+  // Devices that have our uplink program now, also one of an earlier xlbd.
+  std::set<uint32_t> AttachedUplinks() const;
+
   absl::StatusOr<std::vector<std::string>> Detach();
 
   MapStore* maps() { return store_.get(); }

@@ -44,24 +44,22 @@ Daemon::~Daemon() = default;
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(boost::asio::io_context& io, const Options& options) {
   std::unique_ptr<Daemon> daemon(new Daemon(io, options));
   XLB_ASSIGN_OR_RETURN(daemon->config_, LoadStaticFile(options.state_dir));
-  XLB_RETURN_IF_ERROR(daemon->OpenSockets());
+  XLB_RETURN_IF_ERROR(PrepareStateDirectory(options.state_dir));
+  const auto api = [d = daemon.get()](const HttpRequest& request) { return HandleApiRequest(request, *d); };
+  XLB_ASSIGN_OR_RETURN(daemon->api_, HttpServer::ListenUnix(io, options.api_socket, kApiGroup, api));
+  const absl::Status metrics = daemon->OpenMetrics();
+  if (absl::IsInvalidArgument(metrics)) return metrics;
   XLB_RETURN_IF_ERROR(daemon->OpenDataPath());
+  // Metrics are not worth a node without its load balancer.
+  if (!metrics.ok()) daemon->events_.Add("metrics-off", options.metrics_address, std::string(metrics.message()));
   XLB_RETURN_IF_ERROR(daemon->OpenSources());
   return daemon;
 }
 
-absl::Status Daemon::OpenSockets() {
-  const auto api = [this](const HttpRequest& request) { return HandleApiRequest(request, *this); };
-  XLB_ASSIGN_OR_RETURN(api_, HttpServer::ListenUnix(io_, options_.api_socket, kApiGroup, api));
+absl::Status Daemon::OpenMetrics() {
   if (options_.metrics_address.empty()) return absl::OkStatus();
   const auto metrics = [this](const HttpRequest& request) { return HandleMetricsRequest(request, *this); };
-  auto server = HttpServer::ListenTcp(io_, options_.metrics_address, metrics);
-  // Metrics are not worth a node without its load balancer.
-  if (server.ok()) {
-    metrics_ = *std::move(server);
-  } else {
-    events_.Add("metrics-off", options_.metrics_address, std::string(server.status().message()));
-  }
+  XLB_ASSIGN_OR_RETURN(metrics_, HttpServer::ListenTcp(io_, options_.metrics_address, metrics));
   return absl::OkStatus();
 }
 
@@ -81,13 +79,15 @@ absl::Status Daemon::OpenDataPath() {
   return absl::OkStatus();
 }
 
-// What the maps hold beside the static services came from Swarm. It stays until Docker has spoken.
+// What the maps hold beside the static services came from Swarm. It stays until Docker has spoken, and so do the
+// devices that it is served on: which of them is the data path's is for Docker to say.
 void Daemon::AdoptPinnedServices() {
   swarm_known_ = options_.docker_socket.empty();
   if (swarm_known_) return;
   for (const auto& [key, service] : reconciler_->contents().services) kept_.insert(FrontendOf(key));
   for (const StaticService& service : config_.services()) kept_.erase(service.frontend);
   const xlb_node& pinned = reconciler_->contents().node;
+  if (pinned.vni != 0) kept_uplinks_ = data_path_->AttachedUplinks();
   swarm_view_.vni = ntohl(pinned.vni) >> 8;
   swarm_view_.vxlan_port = ntohs(pinned.vxlan_port);
   swarm_view_.tunnel_mtu = pinned.tunnel_mtu;
@@ -143,6 +143,7 @@ void Daemon::OnSwarm(const SwarmView& view) {
     swarm_view_ = view;
     swarm_known_ = true;
     kept_.clear();
+    kept_uplinks_.clear();
   } else if (swarm_known_) {
     // Docker is away, or has just come back and not yet built its ingress network. The last view stands, and with it
     // the flows to tasks elsewhere; tasks of this node that went with Docker leave it.
@@ -167,7 +168,7 @@ absl::Status Daemon::RefreshNode() {
   XLB_RETURN_IF_ERROR(node_->Refresh());
   std::vector<UplinkDevice> devices;
   if (options_.uplinks.empty()) {
-    devices = node_->Found(swarm_view_.data_path_address);
+    devices = node_->Found(swarm_view_.data_path_address, kept_uplinks_);
   } else {
     auto named = node_->Named(options_.uplinks);
     // One that went away comes back as another device; until then the others serve.

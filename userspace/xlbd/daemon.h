@@ -46,7 +46,7 @@ class Daemon : public DaemonInterface {
  private:
   Daemon(boost::asio::io_context& io, const Options& options);
 
-  absl::Status OpenSockets();
+  absl::Status OpenMetrics();
   absl::Status OpenDataPath();
   absl::Status OpenSources();
   void AdoptPinnedServices();
@@ -93,8 +93,9 @@ class Daemon : public DaemonInterface {
   std::vector<UplinkDevice> uplinks_;
   DesiredState desired_;  // as last applied
   std::vector<std::string> warnings_;
-  std::set<Frontend> kept_;   // services of an earlier xlbd, until their source speaks
-  std::string last_failure_;  // of Reconcile, so that the log says it once
+  std::set<Frontend> kept_;          // services of an earlier xlbd, until their source speaks
+  std::set<uint32_t> kept_uplinks_;  // its uplinks likewise: only Docker can say which device is the data path's
+  std::string last_failure_;         // of Reconcile, so that the log says it once
   uint32_t tick_shift_;
   double tick_seconds_;
   std::unique_ptr<FlowSweeper> sweeper_;

@@ -49,8 +49,8 @@ absl::StatusOr<std::vector<UplinkDevice>> NodeWatch::Named(const std::vector<std
   return devices;
 }
 
-std::vector<UplinkDevice> NodeWatch::Found(Ipv4 data_path) const {
-  std::set<uint32_t> wanted;
+std::vector<UplinkDevice> NodeWatch::Found(Ipv4 data_path, const std::set<uint32_t>& also) const {
+  std::set<uint32_t> wanted = also;
   for (const Route& route : default_routes_) wanted.insert(route.ifindex);
   for (const Address& address : all_addresses_) {
     if (!data_path.IsUnset() && address.address == data_path) wanted.insert(address.ifindex);

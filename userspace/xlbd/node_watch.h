@@ -26,8 +26,9 @@ class NodeWatch {
 
   // The devices by these names; the first missing one is the error.
   absl::StatusOr<std::vector<UplinkDevice>> Named(const std::vector<std::string>& names) const;
-  // The devices that the default routes and the holder of `data_path` (if set) name. May be empty.
-  std::vector<UplinkDevice> Found(Ipv4 data_path) const;
+  // The devices that the default routes and the holder of `data_path` (if set) name, and of `also` those that still
+  // exist. May be empty.
+  std::vector<UplinkDevice> Found(Ipv4 data_path, const std::set<uint32_t>& also) const;
 
   // How the node would reach an address: not cached, one question to the kernel.
   absl::StatusOr<Route> RouteTo(Ipv4 address) { return netlink_.RouteTo(address); }

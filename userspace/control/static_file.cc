@@ -1,7 +1,9 @@
 #include "control/static_file.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 
 #include "base/file.h"
@@ -23,10 +25,16 @@ absl::StatusOr<StaticConfig> LoadStaticFile(const std::string& state_dir) {
       "{} cannot be used: {}; correct the file, or move it away to start with no static services", path, why));
 }
 
-absl::Status SaveStaticFile(const std::string& state_dir, const StaticConfig& config) {
+absl::Status PrepareStateDirectory(const std::string& state_dir) {
   std::error_code error;
   std::filesystem::create_directories(state_dir, error);
   if (error) return ErrnoStatus(error.value(), fmt::format("cannot make the directory {}", state_dir));
+  if (access(state_dir.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
+  return ErrnoStatus(errno, fmt::format("cannot keep services in {}", state_dir));
+}
+
+absl::Status SaveStaticFile(const std::string& state_dir, const StaticConfig& config) {
+  XLB_RETURN_IF_ERROR(PrepareStateDirectory(state_dir));
   return WriteFileAtomically(StaticFilePath(state_dir), StaticConfigToJson(config));
 }
 

@@ -15,6 +15,9 @@ std::string StaticFilePath(const std::string& state_dir);
 // services are never dropped in silence.
 absl::StatusOr<StaticConfig> LoadStaticFile(const std::string& state_dir);
 
+// Makes the directory if it is missing; fails when no file could be written there.
+absl::Status PrepareStateDirectory(const std::string& state_dir);
+
 // Replaces the file; makes the directory if it is missing.
 absl::Status SaveStaticFile(const std::string& state_dir, const StaticConfig& config);
 

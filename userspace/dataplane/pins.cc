@@ -81,10 +81,11 @@ absl::Status CheckPinnedSchema(const std::string& bpffs_dir) {
   }
   const uint32_t zero = 0;
   std::vector<char> value(info.value_size + sizeof(uint32_t));
-  if (info.key_size != sizeof(zero) || bpf_map_lookup_elem(map.get(), &zero, value.data()) != 0) {
+  uint32_t schema;
+  const bool is_record = info.type == BPF_MAP_TYPE_ARRAY && info.max_entries == 1 && info.value_size >= sizeof(schema);
+  if (!is_record || bpf_map_lookup_elem(map.get(), &zero, value.data()) != 0) {
     return absl::FailedPreconditionError(fmt::format("{} is not a map of xlb: move it away", pin));
   }
-  uint32_t schema;
   std::memcpy(&schema, value.data(), sizeof(schema));
   if ((schema == XLB_SCHEMA || schema == 0) && info.value_size == sizeof(xlb_node)) return absl::OkStatus();
   return absl::FailedPreconditionError(
@@ -99,6 +100,11 @@ uint32_t PinnedMapEntries(const std::string& bpffs_dir, const std::string& map) 
   uint32_t length = sizeof(info);
   if (!fd.valid() || bpf_obj_get_info_by_fd(fd.get(), &info, &length) != 0) return 0;
   return info.max_entries;
+}
+
+bool HasPins(const std::string& bpffs_dir) {
+  std::error_code error;
+  return !fs::is_empty(bpffs_dir, error) || error;
 }
 
 absl::StatusOr<int> RemovePins(const std::string& bpffs_dir) {

@@ -30,6 +30,9 @@ absl::Status CheckPinnedSchema(const std::string& bpffs_dir);
 // max_entries of a pinned map; 0 when there is no such pin.
 uint32_t PinnedMapEntries(const std::string& bpffs_dir, const std::string& map);
 
+// Does anything lie in the directory?
+bool HasPins(const std::string& bpffs_dir);
+
 // Removes every pin and the directory. Returns how many pins there were.
 absl::StatusOr<int> RemovePins(const std::string& bpffs_dir);
 

@@ -10,6 +10,7 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   CLI::App app("xlbd: serves Docker Swarm's published ports, and static services, through XDP and TC", "xlbd");
   app.set_version_flag("--version", std::string("xlbd ") + XLB_VERSION);
   app.set_config("--config", "", "Read options from this file (name = value, one a line)");
+  app.allow_config_extras(CLI::config_extras_mode::error);  // a misspelt name must not be a default in disguise
   app.add_option("--uplink", options.uplinks, "Devices that clients come by (default: by default route and data path)")
       ->delimiter(',');
   app.add_option("--xdp", xdp, "XDP on the uplinks: auto, native, generic or off (TC does all the work)")

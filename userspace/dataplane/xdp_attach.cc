@@ -32,7 +32,10 @@ bool UpdatePinnedLink(const std::string& pin, uint32_t ifindex, int program_fd, 
   UniqueFd link(bpf_obj_get(pin.c_str()));
   if (!link.valid()) return false;
   if (RunsInMode(ifindex, generic) && bpf_link_update(link.get(), program_fd, nullptr) == 0) return true;
-  unlink(pin.c_str());  // another mode, or the device it was on is gone: closing the descriptor detaches it
+  // Another mode, or the device it was on is gone. Kernels before 6.9 would detach it only some time after the last
+  // reference went, and the new one is tried at once.
+  bpf_link_detach(link.get());
+  unlink(pin.c_str());
   return false;
 }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from lab import Lab, Xlb
+from lab.node import Node
 from lab.static import HTTP, UDP, StaticLab
+
+Launch = Callable[..., Xlb]
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +56,22 @@ def names(xlb: Xlb, static: StaticLab) -> str:
     for backend in static.backends:
         xlb.ctl("backend", "add", "names", f"{backend.address}:{UDP}")
     return static.vip
+
+
+@pytest.fixture
+def launch(xlb_built: None, static: StaticLab) -> Iterator[Launch]:
+    """Starts xlbd with any options, on the balancer unless told otherwise; all of it, and every service, is gone after the test."""
+    started: list[Xlb] = []
+
+    def start(*options: str, xdp: str = "auto", node: Node | None = None) -> Xlb:
+        xlb = Xlb(node or static.balancer, xdp=xdp, options=options)
+        started.append(xlb)
+        return xlb.start()
+
+    yield start
+    for xlb in started:
+        xlb.remove()
+        xlb.node.run(["rm", "-f", "/var/lib/xlb/services.json"])
 
 
 def service_names(xlb: Xlb) -> list[str]:

@@ -7,12 +7,14 @@ from .images import build_server
 from .node import Node
 from .processes import Process, wait_until
 from .topology import NEAR, Lab
+from .xlb import Xlb
 
 BALANCER_NUMBER = 50
 FIRST_BACKEND_NUMBER = 61
 VIP_NUMBER = 80
 
 HTTP, ECHO, UDP = 8080, 7000, 5353  # the backends' own ports
+BULK = 5_000_000
 
 
 class Backend:
@@ -53,3 +55,22 @@ class StaticLab:
     @property
     def names(self) -> set[str]:
         return {backend.name for backend in self.backends}
+
+    def serve(self, xlb: Xlb, address: str = "") -> str:
+        """Services web (TCP 80), echo (TCP 7000) and names (UDP 53) with every backend, at the balancer's second address or another."""
+        address = address or self.vip
+        for name, frontend, port in (("web", "tcp/{}:80", HTTP), ("echo", "tcp/{}:7000", ECHO), ("names", "udp/{}:53", UDP)):
+            xlb.ctl("service", "add", frontend.format(address), "--name", name)
+            for backend in self.backends:
+                xlb.ctl("backend", "add", name, f"{backend.address}:{port}")
+        self.lab.client.wait_answer(address, 80, timeout=5)
+        return address
+
+    def check(self, address: str = "") -> None:
+        """What `serve` made answers: TCP to near and far, UDP, and in bulk."""
+        address = address or self.vip
+        for client in (self.lab.client, self.lab.far_client):
+            assert client.gets(address, 80, 4).expect_all().tasks.keys() == self.names
+            assert client.udp(address, 53, 4).expect_all().tasks.keys() == self.names
+        for result in (self.lab.client.download(address, 80, BULK), self.lab.client.upload(address, 80, BULK)):
+            assert result.get("equal"), result

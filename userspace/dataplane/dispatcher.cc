@@ -72,13 +72,18 @@ absl::Status AttachByDispatcher(const std::string& bpffs_dir, uint32_t flow_entr
   const std::vector<uint32_t> earlier = OurPrograms(OpenMultiprog(ifindex).get());
   XLB_ASSIGN_OR_RETURN(xdp_bpf * object, Programs::OpenXdp(bpffs_dir, flow_entries));
   const std::unique_ptr<xdp_bpf, void (*)(xdp_bpf*)> owner(object, xdp_bpf__destroy);
-  XLB_RETURN_IF_ERROR(Attach(object, ifindex));
+  if (absl::Status status = Attach(object, ifindex); !status.ok()) {
+    (void)Remove(ifindex, earlier);  // the caller tries another way, which the old program would bar
+    return status;
+  }
   const Multiprog after = OpenMultiprog(ifindex);
   if (after == nullptr || xdp_multiprog__is_legacy(after.get())) {
     if (after != nullptr) xdp_multiprog__detach(after.get());
     return absl::UnimplementedError("libxdp fell back to attaching one program without its dispatcher");
   }
-  return Remove(ifindex, earlier);
+  // Left behind, it would only do the same work a second time on what ours passes; the next start removes it.
+  (void)Remove(ifindex, earlier);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> DetachFromDispatcher(uint32_t ifindex) {

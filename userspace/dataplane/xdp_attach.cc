@@ -46,6 +46,10 @@ absl::Status AttachLink(const std::string& bpffs_dir, uint32_t ifindex, int prog
   UniqueFd link(bpf_link_create(program_fd, static_cast<int>(ifindex), BPF_XDP, &options));
   if (!link.valid()) {
     if (errno == EBUSY) return absl::AlreadyExistsError("another XDP program is on the device");
+    if (errno == EEXIST) {
+      return absl::AlreadyExistsError(
+          fmt::format("another XDP program is on the device, in {} mode", generic ? "native" : "generic"));
+    }
     if (errno == EOPNOTSUPP) return absl::UnimplementedError("its driver has no native XDP");
     return ErrnoStatus(errno, "the kernel refuses XDP there");
   }
@@ -53,9 +57,20 @@ absl::Status AttachLink(const std::string& bpffs_dir, uint32_t ifindex, int prog
   return absl::OkStatus();
 }
 
+// Takes away the link that an earlier xlbd pinned. False when there was none.
+absl::StatusOr<bool> DetachLink(const std::string& bpffs_dir, uint32_t ifindex) {
+  const std::string pin = XdpLinkPin(bpffs_dir, ifindex);
+  UniqueFd link(bpf_obj_get(pin.c_str()));
+  if (!link.valid()) return false;
+  bpf_link_detach(link.get());  // at once, whoever else holds a descriptor; the device may be gone, which is as good
+  if (unlink(pin.c_str()) != 0) return ErrnoStatus(errno, fmt::format("cannot remove the pin {}", pin));
+  return true;
+}
+
 XdpAttachment Off(std::string reason) { return {.reason = std::move(reason)}; }
 
 XdpAttachment AttachGeneric(const Programs& programs, const std::string& bpffs_dir, uint32_t ifindex) {
+  (void)DetachFromDispatcher(ifindex);  // an earlier xlbd's native program bars generic XDP: the attempt below says so
   const absl::Status status = AttachLink(bpffs_dir, ifindex, programs.xdp_fd(), /*generic=*/true);
   if (!status.ok()) return Off(fmt::format("generic XDP: {}; TC does all the work", std::string(status.message())));
   return {.mode = "generic",
@@ -88,6 +103,8 @@ XdpAttachment AttachXdp(const Programs& programs, const std::string& bpffs_dir, 
     }
   }
   std::string why_no_dispatcher;
+  // A native link is replaced without a gap, so it stays; a generic one has to go in any case.
+  if (!RunsInMode(device.ifindex, /*generic=*/false)) (void)DetachLink(bpffs_dir, device.ifindex);
   if (access(XdpLinkPin(bpffs_dir, device.ifindex).c_str(), F_OK) == 0) {
     why_no_dispatcher = "an earlier xlbd attached by a link";
   } else {
@@ -101,13 +118,9 @@ XdpAttachment AttachXdp(const Programs& programs, const std::string& bpffs_dir, 
 }
 
 absl::StatusOr<bool> DetachXdp(const std::string& bpffs_dir, uint32_t ifindex) {
-  XLB_ASSIGN_OR_RETURN(bool removed, DetachFromDispatcher(ifindex));
-  const std::string pin = XdpLinkPin(bpffs_dir, ifindex);
-  UniqueFd link(bpf_obj_get(pin.c_str()));
-  if (!link.valid()) return removed;
-  bpf_link_detach(link.get());  // at once, whoever else holds a descriptor; the device may be gone, which is as good
-  if (unlink(pin.c_str()) != 0) return ErrnoStatus(errno, fmt::format("cannot remove the pin {}", pin));
-  return true;
+  XLB_ASSIGN_OR_RETURN(const bool from_dispatcher, DetachFromDispatcher(ifindex));
+  XLB_ASSIGN_OR_RETURN(const bool from_link, DetachLink(bpffs_dir, ifindex));
+  return from_dispatcher || from_link;
 }
 
 }  // namespace xlb

@@ -120,6 +120,18 @@ TEST_P(FlowTest, ASynOnALivingFlowKeepsIt) {
   EXPECT_EQ(FlowOf(ClientTcp(""))->backend, 1u);
 }
 
+TEST_P(FlowTest, ASynOnAHalfClosedFlowKeepsIt) {
+  for (const bool client_closed : {false, true}) {
+    SetUp();
+    Use(Node().Address(kNodeIp).Service("tcp", "*", 8091, {Route("10.1.0.5", 8080), Route("10.1.0.6", 8080)}));
+    Begin();
+    Answer("SA");
+    client_closed ? Forward("FA") : Answer("FA");
+    Forward("S");
+    EXPECT_EQ(FlowOf(ClientTcp(""))->backend, 1u);
+  }
+}
+
 TEST_P(FlowTest, ASynOnAnEndedFlowChoosesAnew) {
   for (const bool by_reset : {false, true}) {
     SetUp();
@@ -155,15 +167,17 @@ TEST_P(FlowTest, APortThatIsTakenTowardsTheBackendIsChanged) {
   EXPECT_EQ(FlowOf(Packet::Tcp(kBackend, kSnat))->daddr, AddressBe("203.0.113.99")) << "the other flow is untouched";
 }
 
-TEST_P(FlowTest, TwoClientsWithOnePortGetTwo) {
+TEST_P(FlowTest, ManyClientsWithOnePortGetOneEachAboveTheWellKnownOnes) {
   Begin();
   std::set<uint16_t> ports{40000};
-  for (int host = 8; host < 40; host++) {
-    const Bytes syn = ClientTcp("S").From(fmt::format("203.0.113.{}:40000", host)).Build();
-    ports.insert(Get16(Run(GetParam(), syn, {"flow_new", "forward_route", "port_changed"}).frame, 34));
+  for (int i = 0; i < 400; i++) {
+    const Bytes syn = ClientTcp("S").From(fmt::format("100.64.{}.{}:40000", i / 200, i % 200 + 1)).Build();
+    const Outcome outcome = Run(GetParam(), syn, {"flow_new", "forward_route", "port_changed"});
+    const uint16_t port = Get16(outcome.frame, kEthernetLength + kIpLength);
+    EXPECT_GE(port, 1024);
+    EXPECT_TRUE(ports.insert(port).second) << port << " twice";
   }
-  EXPECT_EQ(ports.size(), 33u);
-  EXPECT_EQ(FlowEntries(), 66u);
+  EXPECT_EQ(FlowEntries(), 802u);
 }
 
 TEST_P(FlowTest, NoPortLeftIsADropAndLeavesNothingBehind) {

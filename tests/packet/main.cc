@@ -6,22 +6,18 @@
 
 #include <cstdio>
 #include <memory>
+#include <string>
 
 #include "packet/packet_test.h"
+#include "packet/skip.h"
 
 namespace xlb::test {
 namespace {
 
-constexpr int kSkipped = 77;
 constexpr uint32_t kFlowEntries = 4096;  // few, so that the table is soon emptied and soon full
 
 TestNetwork network;
 std::unique_ptr<LoadedPrograms> programs;
-
-int Skip(const char* reason) {
-  std::printf("SKIPPED: %s\n", reason);
-  return kSkipped;
-}
 
 // Per-CPU counters of new flows and lists of the LRU map: with one CPU, cases always find the same.
 void StayOnOneCpu() {
@@ -34,10 +30,10 @@ void StayOnOneCpu() {
 int Main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   if (GTEST_FLAG_GET(list_tests)) return RUN_ALL_TESTS();
-  if (geteuid() != 0) return Skip("needs root, for BPF and a network namespace");
+  if (geteuid() != 0) return Skip(kNeedsRoot);
   StayOnOneCpu();
   auto entered = EnterTestNetwork();
-  if (absl::IsUnavailable(entered.status())) return Skip(std::string(entered.status().message()).c_str());
+  if (absl::IsUnavailable(entered.status())) return Skip(std::string(entered.status().message()));
   auto loaded = entered.ok() ? LoadedPrograms::Load(kFlowEntries) : entered.status();
   if (!loaded.ok()) {
     std::fprintf(stderr, "%s\n", std::string(loaded.status().message()).c_str());

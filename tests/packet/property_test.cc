@@ -58,7 +58,11 @@ class PropertyTest : public PacketTest, public testing::WithParamInterface<int> 
     if (to != kEthernetLength) {
       ASSERT_EQ(Get16(out, kEthernetLength + 2), Get16(in, from + 2) + kTunnelRoom);
       ASSERT_EQ(Get16(out, kEthernetLength + 6), 0) << "fragment bits";
+      ASSERT_EQ(Get16(out, kEthernetLength + kIpLength + 6), 0) << "outer UDP checksum";
     }
+    const size_t payload = Get16(in, from + 2) - kIpLength;
+    const size_t l4 = from + kIpLength;
+    ASSERT_LE(in.at(from + 9) == kTcp ? (in.at(l4 + 12) >> 4) * 4u : Get16(in, l4 + 4), payload) << "malformed";
     // What is neither address, port, TTL, TOS nor checksum is the sender's.
     const size_t checksum = in.at(from + 9) == kTcp ? 36 : 26;
     const auto rewritten = [checksum](size_t i) {

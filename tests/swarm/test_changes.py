@@ -145,6 +145,20 @@ def test_dockerd_restart(settled: Mesh, lab: Lab, web: Service, node: str) -> No
     assert settled.xlb[node].running() and settled.xlb[node].process.pid == pid
 
 
+def test_restart_of_dockerd_breaks_nothing_to_tasks_elsewhere(settled: Mesh, lab: Lab, web: Service) -> None:
+    """It takes the ingress network down and builds it anew, step by step; the tasks on other nodes stay where they are."""
+    member = settled.swarm.node("n2")
+    with lab.client.load((member.address, HTTP), rate=50) as load, lab.client.hold(member.address, ECHO) as held:
+        held.wait_for("echoes", 3)
+        member.restart()
+        member.wait_active()
+        load.wait_for("ok", 250)  # until its ingress network is complete again, and some more
+        held.wait_for("echoes", 3)
+        connection, requests = held.stop(), load.stop()
+    assert requests["failures"] == []
+    assert connection["breaks"] == []
+
+
 def test_data_path_lives_through_a_crash_of_dockerd(settled: Mesh, lab: Lab, web: Service) -> None:
     member = settled.swarm.node("n2")
     with lab.client.load((member.address, HTTP), rate=20) as load:

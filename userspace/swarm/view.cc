@@ -214,6 +214,11 @@ void Builder::Await(const std::string& what) {
 
 }  // namespace
 
+bool AwaitsIngress(const SwarmView& view) {
+  const bool is_up = view.vni != 0 && !view.ingress_address.IsUnset();
+  return !is_up && !view.pending.empty() && !view.services.empty();
+}
+
 SwarmView BuildSwarmView(const DockerSnapshot& docker, const KernelSnapshot& kernel) {
   return Builder(docker, kernel).Build();
 }

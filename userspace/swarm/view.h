@@ -34,6 +34,10 @@ struct SwarmView {
   bool operator==(const SwarmView&) const = default;
 };
 
+// Has the view services that want the ingress network, and the network, or this node's place in it, is still to come?
+// Then dockerd is starting, and the view before this one says better where tasks on other nodes are.
+bool AwaitsIngress(const SwarmView& view);
+
 // For a manager. Leaves `docker` as it is (empty).
 SwarmView BuildSwarmView(const DockerSnapshot& docker, const KernelSnapshot& kernel);
 

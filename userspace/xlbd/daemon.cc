@@ -21,9 +21,6 @@ constexpr std::chrono::milliseconds kSweepPause{5};  // between slices, for ever
 constexpr char kApiGroup[] = "docker";               // who may steer Docker may steer its ingress
 constexpr uint32_t kFrameOverhead = 18;              // Ethernet header and a VLAN tag
 
-// Services that want the ingress network, and no network: dockerd is starting.
-bool AwaitsIngress(const SwarmView& view) { return view.vni == 0 && !view.pending.empty() && !view.services.empty(); }
-
 absl::Status PassiveError() {
   return absl::FailedPreconditionError("xlbd is passive since 'xlbctl detach': start it again to change services");
 }

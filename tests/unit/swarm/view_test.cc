@@ -43,6 +43,24 @@ TEST(SwarmViewTest, AnIngressNetworkMayHaveAnyName) {
   EXPECT_EQ(swarm.View().ingress_network, "front 10.0.0.0/24, VNI 4096, UDP port 4789, MTU 1450");
 }
 
+TEST(SwarmViewTest, AwaitsEveryPartOfTheIngressNetworkWhileDockerdStarts) {
+  EXPECT_FALSE(AwaitsIngress(Classic().View()));
+  Classic no_network;
+  no_network.kernel.overlay.reset();
+  EXPECT_TRUE(AwaitsIngress(no_network.View()));
+  // The network comes before this node's address in it.
+  Classic no_address;
+  no_address.docker.ingress->endpoints.erase("ingress-sbox");
+  EXPECT_NE(no_address.View().vni, 0u);
+  EXPECT_TRUE(AwaitsIngress(no_address.View()));
+  // Without services there is nothing to keep, and a network that is Docker's alone is not awaited.
+  no_address.docker.services.clear();
+  EXPECT_FALSE(AwaitsIngress(no_address.View()));
+  Classic encrypted;
+  encrypted.docker.ingress->options["encrypted"] = "";
+  EXPECT_FALSE(AwaitsIngress(encrypted.View()));
+}
+
 TEST(SwarmViewTest, MakesAServiceOfEachPublishedPort) {
   const SwarmView view = Classic().View();
   EXPECT_EQ(Names(view), (Strings{"tcp/*:8091 web:8091/tcp", "tcp/*:8092 web:8092/tcp", "udp/*:8093 web:8093/udp"}));

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <unordered_map>
 
+#include "base/file.h"
 #include "model/flow_timeouts.h"
 #include "model/records.h"
 #include "xlbd/daemon.h"
@@ -28,6 +30,12 @@ std::string ViaOf(const Reach& reach, const std::string& device) {
       return device;
   }
   return "";
+}
+
+// Forwarding is asked of the kernel each time: nothing tells of a changed sysctl.
+bool ForwardsIp(const std::string& device) {
+  const auto text = ReadFile(fmt::format("/proc/sys/net/ipv4/conf/{}/forwarding", device));
+  return !text.ok() || !text->starts_with("0");
 }
 
 FlowView ToView(const xlb_flow_key& key, const xlb_flow& flow, double idle_seconds) {
@@ -79,6 +87,13 @@ StatusView Daemon::Status() {
   }
   view.mode = view.swarm_role == "manager" ? "swarm" : "static";
   view.uplinks = data_path_->uplinks();
+  for (const UplinkDevice& device : uplinks_) {
+    if (ForwardsIp(device.name)) continue;
+    view.warnings.push_back(
+        fmt::format("IP forwarding is off on {0}: TC does all the work, for backends behind {0} alone; "
+                    "'sysctl -w net.ipv4.ip_forward=1' changes that",
+                    device.name));
+  }
   if (view.uplinks.empty())
     view.warnings.push_back("no uplink: this node has no default route; name the device with --uplink");
   for (const Ipv4 address : desired_.node.addresses) view.addresses.push_back(address.ToString());

@@ -7,46 +7,52 @@
 namespace xlb {
 namespace {
 
-Service FromStatic(const StaticService& from, const RouteResolver& route) {
+Backend FromStatic(const StaticService& service, const StaticBackend& from) {
+  const std::string name = from.endpoint.ToString();
+  Backend backend{.identity = fmt::format("static:{}/{}", service.frontend.ToString(), name),
+                  .name = name,
+                  .node = "",
+                  .weight = from.weight,
+                  .state = from.draining ? BackendState::kDraining : BackendState::kActive,
+                  .reach = {}};
+  backend.reach.kind = BackendKind::kRoute;
+  backend.reach.address = from.endpoint.address;
+  backend.reach.port = from.endpoint.port;
+  return backend;
+}
+
+Service FromStatic(const StaticService& from, const RouteResolver& route, const FormerSource& former) {
   Service service{.frontend = from.frontend,
                   .name = from.name,
                   .source = ServiceSource::kStatic,
                   .scheduler = from.scheduler,
                   .backends = {},
                   .unreachable = {}};
-  for (const StaticBackend& backend : from.backends) {
-    const std::string name = backend.endpoint.ToString();
-    const absl::StatusOr<Ipv4> source = route(backend.endpoint.address);
-    if (!source.ok()) {
-      service.unreachable.emplace_back(name, std::string(source.status().message()));
-      continue;
-    }
-    Reach reach;
-    reach.kind = BackendKind::kRoute;
-    reach.address = backend.endpoint.address;
-    reach.port = backend.endpoint.port;
-    reach.snat_address = *source;
-    service.backends.push_back({.identity = fmt::format("static:{}/{}", from.frontend.ToString(), name),
-                                .name = name,
-                                .node = "",
-                                .weight = backend.weight,
-                                .state = backend.draining ? BackendState::kDraining : BackendState::kActive,
-                                .reach = reach});
+  std::vector<Backend> lost;
+  for (const StaticBackend& from_backend : from.backends) {
+    Backend backend = FromStatic(from, from_backend);
+    const absl::StatusOr<Ipv4> source = route(backend.reach.address);
+    backend.reach.snat_address = source.ok() ? *source : former(backend.identity);
+    if (!source.ok()) service.unreachable.emplace_back(backend.name, std::string(source.status().message()));
+    if (backend.reach.snat_address.IsUnset()) continue;
+    (source.ok() ? service.backends : lost).push_back(std::move(backend));
   }
+  // Every route is gone, as when the link goes down and up again: the flows live on, and find the way when it is back.
+  if (service.backends.empty()) service.backends = std::move(lost);
   return service;
 }
 
 }  // namespace
 
-Assembly Assemble(const NodeFacts& node, const StaticConfig& config, const SwarmView& swarm,
-                  const RouteResolver& route) {
+Assembly Assemble(const NodeFacts& node, const StaticConfig& config, const SwarmView& swarm, const RouteResolver& route,
+                  const FormerSource& former) {
   Assembly assembly;
   assembly.state.node = node;
   assembly.state.node.vni = swarm.vni;
   assembly.state.node.vxlan_port = swarm.vxlan_port;
   assembly.state.node.tunnel_mtu = swarm.tunnel_mtu;
   for (const StaticService& service : config.services()) {
-    assembly.state.services.emplace(service.frontend, FromStatic(service, route));
+    assembly.state.services.emplace(service.frontend, FromStatic(service, route, former));
   }
   for (const Service& service : swarm.services) {
     const bool added = assembly.state.services.emplace(service.frontend, service).second;

@@ -17,6 +17,8 @@ namespace xlb {
 
 // Where the node sends packets for a routed backend, and the source address it takes; or why it cannot.
 using RouteResolver = std::function<absl::StatusOr<Ipv4>(Ipv4 backend)>;
+// The source address that a routed backend has in the data path so far; unset: none.
+using FormerSource = std::function<Ipv4(const std::string& identity)>;
 
 struct Assembly {
   DesiredState state;
@@ -25,8 +27,8 @@ struct Assembly {
 
 // `node`: facts that do not come from Swarm. A static service takes precedence over a published port; the warning says
 // so.
-Assembly Assemble(const NodeFacts& node, const StaticConfig& config, const SwarmView& swarm,
-                  const RouteResolver& route);
+Assembly Assemble(const NodeFacts& node, const StaticConfig& config, const SwarmView& swarm, const RouteResolver& route,
+                  const FormerSource& former);
 
 }  // namespace xlb
 

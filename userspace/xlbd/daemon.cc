@@ -161,11 +161,20 @@ std::vector<Service> Daemon::WithoutLostTasks(std::vector<Service> services) con
   return services;
 }
 
+// Without a default route, as when the node's networking restarts, the uplinks so far stay: connections outlive that.
+std::set<uint32_t> Daemon::UplinksToKeep() const {
+  std::set<uint32_t> keep = kept_uplinks_;
+  if (node_->HasDefaultRoute()) return keep;
+  if (uplinks_.empty()) keep.merge(data_path_->AttachedUplinks());
+  for (const UplinkDevice& device : uplinks_) keep.insert(device.ifindex);
+  return keep;
+}
+
 absl::Status Daemon::RefreshNode() {
   XLB_RETURN_IF_ERROR(node_->Refresh());
   std::vector<UplinkDevice> devices;
   if (options_.uplinks.empty()) {
-    devices = node_->Found(swarm_view_.data_path_address, kept_uplinks_);
+    devices = node_->Found(swarm_view_.data_path_address, UplinksToKeep());
   } else {
     auto named = node_->Named(options_.uplinks);
     // One that went away comes back as another device; until then the others serve.
@@ -206,7 +215,13 @@ absl::StatusOr<Ipv4> Daemon::SourceTowards(Ipv4 backend) {
 }
 
 Assembly Daemon::AssembleWith(const StaticConfig& config) {
-  Assembly assembly = Assemble(Facts(), config, swarm_view_, [this](Ipv4 backend) { return SourceTowards(backend); });
+  const auto former = [this](const std::string& identity) {
+    const auto& backends = reconciler_->contents().backends;
+    const auto known = backends.find(reconciler_->BackendId(identity));
+    return known == backends.end() ? Ipv4{} : Ipv4{known->second.snat_addr};
+  };
+  const auto source = [this](Ipv4 backend) { return SourceTowards(backend); };
+  Assembly assembly = Assemble(Facts(), config, swarm_view_, source, former);
   assembly.state.kept = kept_;
   return assembly;
 }

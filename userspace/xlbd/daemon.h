@@ -57,6 +57,8 @@ class Daemon : public DaemonInterface {
 
   std::vector<Link> UplinkLinks() const;
 
+  std::set<uint32_t> UplinksToKeep() const;
+
   // Reads the node, chooses the uplinks and attaches to them.
   absl::Status RefreshNode();
   NodeFacts Facts() const;

@@ -111,6 +111,7 @@ StatusView Daemon::Status() {
 
 std::vector<BackendView> Daemon::BackendsOf(const Service& service) const {
   std::vector<BackendView> views;
+  std::map<std::string, std::string> unreachable(service.unreachable.begin(), service.unreachable.end());
   for (const Backend& backend : service.backends) {
     BackendView view;
     view.service = service.name;
@@ -127,9 +128,13 @@ std::vector<BackendView> Daemon::BackendsOf(const Service& service) const {
     const auto live = sweep_.flows_by_backend.find(view.id);
     view.live_flows = live == sweep_.flows_by_backend.end() ? 0 : live->second;
     view.stats = StatsOrNothing(data_path_->counters().Backend(view.id));
+    if (auto lost = unreachable.extract(backend.name)) {
+      view.state = "unreachable";
+      view.reason = std::move(lost.mapped());
+    }
     views.push_back(std::move(view));
   }
-  for (const auto& [name, reason] : service.unreachable) {
+  for (const auto& [name, reason] : unreachable) {
     BackendView view;
     view.service = service.name;
     view.frontend = service.frontend.ToString();

@@ -26,6 +26,7 @@ class NodeWatch {
 
   // The devices by these names; the first missing one is the error.
   absl::StatusOr<std::vector<UplinkDevice>> Named(const std::vector<std::string>& names) const;
+  bool HasDefaultRoute() const { return !default_routes_.empty(); }
   // The devices that the default routes and the holder of `data_path` (if set) name, and of `also` those that still
   // exist. May be empty.
   std::vector<UplinkDevice> Found(Ipv4 data_path, const std::set<uint32_t>& also) const;

@@ -5,6 +5,7 @@
 
 #include "lib/count.h"
 #include "lib/flow.h"
+#include "lib/icmp.h"
 #include "lib/nexthop.h"
 #include "lib/pick.h"
 #include "lib/vxlan.h"
@@ -103,12 +104,13 @@ static __always_inline long transform(ctx_t* ctx, const struct xlb_node* node, c
 /* A packet of a known flow whose backend stands. */
 static __always_inline int forward(ctx_t* ctx, __u32 hook, const struct xlb_node* node, const struct packet* packet,
                                    struct xlb_flow* flow) {
-  if (packet->ttl <= 1) return pass(ctx, hook, XLB_COUNT_PASS_TTL);
+  if (packet->ttl <= 1) return icmp_ttl_exceeded(ctx, hook, packet);
   if (flow->kind == XLB_KIND_VXLAN && !flow->reply && packet->ip_length > node->tunnel_mtu && ctx_gso_size(ctx) == 0) {
-    return pass(ctx, hook, XLB_COUNT_PASS_TOO_BIG);
+    return icmp_too_big(ctx, hook, packet, node->tunnel_mtu);
   }
   struct hop hop = flow_hop(ctx, hook, node, packet, flow);
-  if (hop.state == HOP_NONE) return pass(ctx, hook, XLB_COUNT_PASS_NO_ROUTE);
+  /* Not passed up: the host would reset a connection that lives through a moment without a route. */
+  if (hop.state == HOP_NONE) return drop(ctx, hook, XLB_DROP_NO_ROUTE);
   if (!can_send(ctx, flow, &hop)) return pass(ctx, hook, XLB_COUNT_PASS_TO_TC);
 
   flow_sync(hook, &packet->key, flow, packet, tick_now(node));

@@ -46,6 +46,19 @@ static __always_inline long ctx_remove_tunnel(ctx_t* ctx) {
   return bpf_skb_adjust_room(ctx, -XLB_VXLAN_HEADROOM, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
 }
 
+/* Keeps the first `to` bytes of a frame of `from` bytes. */
+static __always_inline long ctx_cut(ctx_t* ctx, __u32 from, __u32 to) {
+  (void)from;
+  return bpf_skb_change_tail(ctx, to, 0);
+}
+
+/* `room` bytes between the Ethernet header and what follows it. */
+static __always_inline long ctx_make_icmp_room(ctx_t* ctx, __u32 room) {
+  return bpf_skb_adjust_room(ctx, (int)room, BPF_ADJ_ROOM_MAC, 0);
+}
+
+static __always_inline int ctx_send_back(ctx_t* ctx) { return (int)bpf_redirect(ctx->ifindex, 0); }
+
 /* The skb may carry a partial checksum (pseudo header only) or a hardware sum over the packet; only the kernel's helper
  * knows which and mends both. Address changes count in the pseudo header, port changes do not. */
 static __always_inline long ctx_fix_l4_checksum(ctx_t* ctx, __u32 offset, __u8 proto, __u32 address_diff,

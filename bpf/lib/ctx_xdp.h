@@ -32,6 +32,23 @@ static __always_inline long ctx_make_tunnel_room(ctx_t* ctx, __u64 fixed_gso) {
 
 static __always_inline long ctx_remove_tunnel(ctx_t* ctx) { return bpf_xdp_adjust_head(ctx, XLB_VXLAN_HEADROOM); }
 
+/* Keeps the first `to` bytes of a frame of `from` bytes. (The length must come as a number: taken from the packet
+ * pointers here, clang subtracts them in a way that the verifier forbids.) */
+static __always_inline long ctx_cut(ctx_t* ctx, __u32 from, __u32 to) {
+  return bpf_xdp_adjust_tail(ctx, (int)to - (int)from);
+}
+
+/* `room` bytes between the Ethernet header, which moves to the front, and what follows it. */
+static __always_inline long ctx_make_icmp_room(ctx_t* ctx, __u32 room) {
+  if (bpf_xdp_adjust_head(ctx, -(int)room) != 0) return -1;
+  __u8* to = ctx_data(ctx);
+  if ((void*)(to + room + ETH_HLEN) > ctx_data_end(ctx)) return -1;
+  __builtin_memcpy(to, to + room, ETH_HLEN);
+  return 0;
+}
+
+static __always_inline int ctx_send_back(ctx_t* ctx) { return (void)ctx, XDP_TX; }
+
 /* Corrects the L4 checksum at `offset` for changed addresses and ports. An XDP frame's checksum is always a full one.
  */
 static __always_inline long ctx_fix_l4_checksum(ctx_t* ctx, __u32 offset, __u8 proto, __u32 address_diff,

@@ -26,6 +26,10 @@ static __always_inline void hop_of_local(struct xlb_flow* flow, const struct xlb
   __builtin_memcpy(flow->smac, backend->smac, XLB_ETH_ALEN);
 }
 
+static __always_inline int is_zero_mac(const __u8* mac) {
+  return (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]) == 0;
+}
+
 /* Writes what the FIB says into `flow` when it is complete. */
 static __always_inline struct hop hop_resolve(ctx_t* ctx, const struct xlb_flow_key* key, struct xlb_flow* flow) {
   struct hop hop = {.state = HOP_NONE};
@@ -38,6 +42,8 @@ static __always_inline struct hop hop_resolve(ctx_t* ctx, const struct xlb_flow_
   /* The rules see the packet as one that came by the uplink, also when it comes out of a task. */
   fib.ifindex = flow->in_ifindex;
   long result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+  /* Older kernels call a neighbour known while its address is still asked for. */
+  if (result == BPF_FIB_LKUP_RET_SUCCESS && is_zero_mac(fib.dmac)) result = BPF_FIB_LKUP_RET_NO_NEIGH;
   if (result == BPF_FIB_LKUP_RET_SUCCESS) {
     hop.state = HOP_KNOWN;
     hop.ifindex = fib.ifindex;

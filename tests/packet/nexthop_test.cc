@@ -76,17 +76,17 @@ TEST_P(NexthopTest, AReplyThatComesInByAnotherUplinkThanItLeavesBy) {
   ExpectSent(GetParam(), Verdict::kRedirect, answer.Build(), ToClient(answer).Build(), {"reply_route"});
 }
 
-TEST_P(NexthopTest, NoRouteLeavesThePacketToTheKernelsAnswer) {
+TEST_P(NexthopTest, NoRouteIsANamedDrop) {
   Use(OneService(Route(kUnreachableIp, 8080)));
-  Passed(ClientTcp("S"), {"flow_new", "pass_no_route"});
-  Passed(ClientTcp("S"), {"pass_no_route"});
-  Passed(ClientUdp(), {"flow_new", "pass_no_route"});
+  Dropped(ClientTcp("S"), {"flow_new", "drop.no_route"});
+  Dropped(ClientTcp("S"), {"drop.no_route"});
+  Dropped(ClientUdp(), {"flow_new", "drop.no_route"});
 }
 
 // An address of the node itself is no place to send a frame to.
 TEST_P(NexthopTest, ABackendThatIsTheNodeItself) {
   Use(OneService(Route(kNodeIp2, 8080)));
-  Passed(ClientTcp("S"), {"flow_new", "pass_no_route"});
+  Dropped(ClientTcp("S"), {"flow_new", "drop.no_route"});
 }
 
 class ForwardingOff {
@@ -125,7 +125,7 @@ TEST_P(NexthopTest, ARouteThatGoesAndComesAgain) {
   Sent(syn, RoutedTo(syn, kSnat, "10.1.0.5:8080"), {"flow_new", "forward_route"});
   ASSERT_TRUE(ChangeNetwork("route add unreachable 10.1.0.5/32\n").ok());
   RaiseEpoch();
-  Passed(ack, {"pass_no_route"});
+  Dropped(ack, {"drop.no_route"});
   ASSERT_TRUE(ChangeNetwork("route delete unreachable 10.1.0.5/32\n").ok());
   Sent(ack, RoutedTo(ack, kSnat, "10.1.0.5:8080"), {"forward_route", "flow_revalidated"});
 }
@@ -155,7 +155,7 @@ TEST_F(TaskNexthopTest, ReplyToAClientWithoutARoute) {
   Run(Program::kUplink, syn.Build(), {"flow_new", "forward_local"});
   ifindex_ = Network().task;
   const Packet answer = Packet::Tcp("172.18.0.3:80", "10.99.0.5:40000").Macs(kTaskMac, kBridgeMac).Flags("SA");
-  ExpectPassed(Program::kTask, answer.Build(), {"pass_no_route"});
+  ExpectDropped(Program::kTask, answer.Build(), {"drop.no_route"});
 }
 
 TEST_F(TaskNexthopTest, ReplyToAClientThatIsNotKnown) {

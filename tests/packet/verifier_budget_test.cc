@@ -31,7 +31,7 @@ struct Budget {
 const std::map<std::string, Budget> kBudgets = {
     {"xlb_xdp", {220'000, 432}},
     {"xlb_uplink", {222'000, 432}},
-    {"xlb_task", {7'600, 272}},
+    {"xlb_task", {10'000, 272}},
     {"xlb_clock", {100, 32}},
 };
 

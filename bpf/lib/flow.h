@@ -145,19 +145,20 @@ static __always_inline int port_is_hosts_own(ctx_t* ctx, const struct xlb_flow_k
 }
 
 /* Claims the reply key for `flow` with the source port that `flow` names. 0, or why not. BPF_NOEXIST decides between
- * CPUs. */
-static __always_inline long flow_claim_port(ctx_t* ctx, const struct xlb_flow_key* key, struct xlb_flow* flow) {
+ * CPUs. An error is an int: before Linux 6.4 a map's own function returned one, and its call, inlined by the verifier,
+ * leaves the upper half of the register 0, so that as a long it is no negative number. */
+static __always_inline int flow_claim_port(ctx_t* ctx, const struct xlb_flow_key* key, struct xlb_flow* flow) {
   struct xlb_flow_key reply_key;
   struct xlb_flow reply;
   flow_peer_key(key, flow, &reply_key);
   if (flow->kind == XLB_KIND_ROUTE && port_is_hosts_own(ctx, &reply_key)) return -17; /* -EEXIST */
   flow_mirror(key, flow, &reply);
-  long error = bpf_map_update_elem(&flows, &reply_key, &reply, BPF_NOEXIST);
+  int error = (int)bpf_map_update_elem(&flows, &reply_key, &reply, BPF_NOEXIST);
   if (error != -17) return error;
   struct xlb_flow* taken = flow_lookup(&reply_key);
   /* Did an earlier life of the same flow leave this entry? Then it is ours to overwrite. */
   if (taken == NULL || !taken->reply || !is_peer(key, taken)) return error;
-  return bpf_map_update_elem(&flows, &reply_key, &reply, BPF_ANY);
+  return (int)bpf_map_update_elem(&flows, &reply_key, &reply, BPF_ANY);
 }
 
 /* Puts both entries of a new flow into the table. `flow` is filled but for its source port: the client's own when that
@@ -165,7 +166,7 @@ static __always_inline long flow_claim_port(ctx_t* ctx, const struct xlb_flow_ke
  * flow. */
 static __always_inline int flow_insert(ctx_t* ctx, __u32 hook, const struct xlb_flow_key* key, struct xlb_flow* flow) {
   __u64 seed = mix64(((__u64)key->saddr << 32) | key->daddr) ^ key->sport;
-  long error = -17;
+  int error = -17;
   flow->sport = key->sport;
   for (__u32 i = 0; i < FLOW_PORT_TRIES; i++) {
     error = flow_claim_port(ctx, key, flow);

@@ -1,6 +1,7 @@
 """What a run leaves in the file system and in the cgroup tree: one directory and cgroups of one prefix, removed at its end.
 
-With XLB_LAB_KEEP in the environment the directory stays, for a look at the logs.
+With XLB_LAB_KEEP in the environment the directory stays, for a look at the logs. XLB_LAB_PREBUILT names a directory with what
+the lab would compile (`server`, `pass.bpf.o`), for a machine that takes long to do it.
 """
 
 from __future__ import annotations
@@ -25,12 +26,19 @@ def cgroup_mounts(kind: str) -> list[Path]:
     return mounts
 
 
+def _prebuilt() -> list[Path]:
+    directory = os.environ.get("XLB_LAB_PREBUILT")
+    return list(Path(directory).resolve().iterdir()) if directory else []
+
+
 class Workspace:
     """A private directory and cgroup prefix with a random name, so that runs side by side never meet."""
 
     def __init__(self) -> None:
         self.run_id = f"xlb-{secrets.token_hex(3)}"
         self.path = Path(tempfile.mkdtemp(prefix=f"{self.run_id}-"))
+        for file in _prebuilt():
+            (self.path / file.name).symlink_to(file)
         # The janitor cleans up when its standard input ends: when we close it, and also when we are killed.
         self._janitor = subprocess.Popen(
             [sys.executable, str(JANITOR), str(self.path), self.run_id],

@@ -65,9 +65,11 @@ class WireTest : public PacketTest {
     LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = Programs().fd(program), .handle = 1, .priority = 1);
     ASSERT_EQ(bpf_tc_hook_create(&hook), 0);
     ASSERT_EQ(bpf_tc_attach(&hook, &options), 0);
-    detach_.push_back([hook]() mutable {
-      hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
-      bpf_tc_hook_destroy(&hook);
+    detach_.push_back([ifindex] {
+      // Made here: libbpf looks at the padding of its options, which a copy need not keep.
+      LIBBPF_OPTS(bpf_tc_hook, both, .ifindex = static_cast<int>(ifindex));
+      both.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
+      EXPECT_EQ(bpf_tc_hook_destroy(&both), 0);
     });
   }
 

@@ -22,11 +22,6 @@ std::string DeviceName(uint32_t ifindex) {
   return if_indextoname(ifindex, name) != nullptr ? name : fmt::format("device {}", ifindex);
 }
 
-bpf_tc_hook IngressHook(uint32_t ifindex) {
-  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex), .attach_point = BPF_TC_INGRESS);
-  return hook;
-}
-
 std::string ProgramName(uint32_t program_id) {
   UniqueFd program(bpf_prog_get_fd_by_id(program_id));
   bpf_prog_info info{};
@@ -71,7 +66,7 @@ bool HasFilters(uint32_t ifindex, uint32_t parent) {
 void RemoveQdiscIfUnused(uint32_t ifindex) {
   if (HasFilters(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS))) return;
   if (HasFilters(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS))) return;
-  bpf_tc_hook hook = IngressHook(ifindex);
+  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex));
   hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
   bpf_tc_hook_destroy(&hook);  // fails when it is already gone, which is as good
 }
@@ -79,7 +74,7 @@ void RemoveQdiscIfUnused(uint32_t ifindex) {
 }  // namespace
 
 absl::Status AttachTc(uint32_t ifindex, int program_fd) {
-  bpf_tc_hook hook = IngressHook(ifindex);
+  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex), .attach_point = BPF_TC_INGRESS);
   int error = bpf_tc_hook_create(&hook);
   if (error != 0 && error != -EEXIST) {
     return ErrnoStatus(-error, fmt::format("cannot add a clsact qdisc to {}", DeviceName(ifindex)));
@@ -92,7 +87,7 @@ absl::Status AttachTc(uint32_t ifindex, int program_fd) {
 }
 
 TcProgram AttachedTc(uint32_t ifindex) {
-  bpf_tc_hook hook = IngressHook(ifindex);
+  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex), .attach_point = BPF_TC_INGRESS);
   LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
   if (bpf_tc_query(&hook, &options) != 0) return TcProgram::kNone;
   const std::string name = ProgramName(options.prog_id);
@@ -102,7 +97,7 @@ TcProgram AttachedTc(uint32_t ifindex) {
 
 absl::StatusOr<bool> DetachTc(uint32_t ifindex) {
   if (AttachedTc(ifindex) == TcProgram::kNone) return false;
-  bpf_tc_hook hook = IngressHook(ifindex);
+  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex), .attach_point = BPF_TC_INGRESS);
   LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
   const int error = bpf_tc_detach(&hook, &options);
   if (error != 0 && error != -ENOENT && error != -ENODEV) {

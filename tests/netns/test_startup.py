@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from conftest import Launch
-from lab import Xlb
+from lab import Xlb, wait_until
 from lab.links import compile_xdp_pass
 from lab.mesh import leftovers, settle, xdp_modes
 from lab.node import Node
@@ -90,12 +90,12 @@ def test_refused_beside_a_data_path_at_work(stopped: Xlb, static: StaticLab) -> 
     static.check()
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"version": 1, "services": [{"name": "web"}]}', '{"version": 99, "services": []}'])
-def test_corrupt_state_is_refused_and_kept(stopped: Xlb, static: StaticLab, text: str) -> None:
+def test_corrupt_state_is_refused_and_kept(stopped: Xlb, static: StaticLab) -> None:
     good = static.balancer.run(["cat", STATE_FILE]).stdout
-    static.balancer.run(["tee", STATE_FILE], stdin=text)
-    check_refused(static, [], STATE_FILE)
-    assert static.balancer.run(["cat", STATE_FILE]).stdout == text
+    for text in ("", good[:-20], '{"version": 1, "services": [{"name": "web"}]}', '{"version": 99, "services": []}'):
+        static.balancer.run(["tee", STATE_FILE], stdin=text)
+        check_refused(static, [], STATE_FILE)
+        assert static.balancer.run(["cat", STATE_FILE]).stdout == text
     settle(static.lab.client, static.vip, 80, static.names, timeout=2)
     static.balancer.run(["tee", STATE_FILE], stdin=good)
     stopped.start()
@@ -164,6 +164,49 @@ def plain(static: StaticLab) -> Iterator[Node]:
     node.sysctl("net.ipv4.ip_forward", 1)
     yield node
     node.close()
+
+
+def test_network_that_comes_after_xlbd(launch: Launch, static: StaticLab) -> None:
+    """As at boot: services in the file, and neither link nor route yet."""
+    node = static.balancer
+    xlb = launch()
+    static.serve(xlb)
+    xlb.remove()
+    node.run(["ip", "link", "set", "eth0", "down"])
+    try:
+        xlb.start()
+        assert xlb.json("status")["uplinks"] == []
+        assert any("no uplink" in warning for warning in xlb.json("status")["warnings"])
+    finally:
+        node.run(["ip", "link", "set", "eth0", "up"])
+        node.run(["ip", "route", "add", "default", "via", static.lab.router.address])
+    settle(static.lab.client, static.vip, 80, static.names, timeout=5)
+    static.check()
+
+
+def test_uplink_that_is_removed_leaves_the_others(launch: Launch, static: StaticLab) -> None:
+    node = static.balancer
+    spare = ["ip", "link", "add", "spare", "up", "type", "bridge"]
+
+    def uplinks(xlb: Xlb) -> list[str]:
+        return sorted(uplink["name"] for uplink in xlb.json("status")["uplinks"])
+
+    try:
+        node.run(spare)
+        xlb = launch("--uplink", "eth0,spare")
+        assert uplinks(xlb) == ["eth0", "spare"]
+        static.serve(xlb)
+        with static.lab.client.load((static.vip, 80)) as load:
+            node.run(["ip", "link", "del", "spare"])
+            wait_until(lambda: "spare" not in uplinks(xlb), 5, "the removed uplink to be gone")
+            assert uplinks(xlb) == ["eth0"]
+            assert any('uplink "spare" does not exist' in warning for warning in xlb.json("status")["warnings"])
+            load.wait_for("ok", 20)
+            assert load.stop()["failures"] == []
+        node.run(spare)
+        wait_until(lambda: uplinks(xlb) == ["eth0", "spare"], 5, "the uplink to be back")
+    finally:
+        node.run(["ip", "link", "del", "spare"], check=False)
 
 
 def test_veth_whose_other_end_drops_xdp(launch: Launch, static: StaticLab, plain: Node) -> None:

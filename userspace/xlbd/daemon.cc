@@ -170,19 +170,21 @@ std::set<uint32_t> Daemon::UplinksToKeep() const {
   return keep;
 }
 
+std::vector<UplinkDevice> Daemon::ChooseUplinks() const {
+  if (options_.uplinks.empty()) return node_->Found(swarm_view_.data_path_address, UplinksToKeep());
+  std::vector<UplinkDevice> devices;
+  for (const std::string& name : options_.uplinks) {
+    // One that went away comes back as another device; until then the others serve.
+    if (const auto named = node_->Named({name}); named.ok()) devices.push_back(named->front());
+  }
+  return devices;
+}
+
 absl::Status Daemon::RefreshNode() {
   XLB_RETURN_IF_ERROR(node_->Refresh());
-  std::vector<UplinkDevice> devices;
-  if (options_.uplinks.empty()) {
-    devices = node_->Found(swarm_view_.data_path_address, UplinksToKeep());
-  } else {
-    auto named = node_->Named(options_.uplinks);
-    // One that went away comes back as another device; until then the others serve.
-    if (named.ok()) devices = *std::move(named);
-  }
-  uplinks_ = devices;
+  uplinks_ = ChooseUplinks();
   const size_t before = data_path_->uplinks().size();
-  XLB_RETURN_IF_ERROR(data_path_->SetUplinks(devices));
+  XLB_RETURN_IF_ERROR(data_path_->SetUplinks(uplinks_));
   if (data_path_->uplinks().size() != before) {
     for (const UplinkView& uplink : data_path_->uplinks()) {
       events_.Add(

@@ -57,6 +57,7 @@ class Daemon : public DaemonInterface {
 
   std::vector<Link> UplinkLinks() const;
 
+  std::vector<UplinkDevice> ChooseUplinks() const;
   std::set<uint32_t> UplinksToKeep() const;
 
   // Reads the node, chooses the uplinks and attaches to them.

@@ -94,7 +94,12 @@ StatusView Daemon::Status() {
                     "'sysctl -w net.ipv4.ip_forward=1' changes that",
                     device.name));
   }
-  if (view.uplinks.empty())
+  for (const std::string& name : options_.uplinks) {
+    if (const auto named = node_->Named({name}); !named.ok()) {
+      view.warnings.emplace_back(named.status().message());
+    }
+  }
+  if (view.uplinks.empty() && options_.uplinks.empty())
     view.warnings.push_back("no uplink: this node has no default route; name the device with --uplink");
   for (const Ipv4 address : desired_.node.addresses) view.addresses.push_back(address.ToString());
   view.services = reconciler_->contents().services.size();

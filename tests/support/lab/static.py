@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from typing import Any
+
 from .client import Client
 from .images import build_server
 from .node import Node
@@ -15,6 +19,15 @@ VIP_NUMBER = 80
 
 HTTP, ECHO, UDP = 8080, 7000, 5353  # the backends' own ports
 BULK = 5_000_000
+
+
+def service(name: str, frontend: str, backends: Sequence[str]) -> dict[str, Any]:
+    """A service as `xlbctl apply` reads it."""
+    return {"name": name, "frontend": frontend, "backends": [{"endpoint": backend} for backend in backends]}
+
+
+def document(services: Sequence[dict[str, Any]]) -> str:
+    return json.dumps({"version": 1, "services": services})
 
 
 class Backend:
@@ -59,10 +72,9 @@ class StaticLab:
     def serve(self, xlb: Xlb, address: str = "") -> str:
         """Services web (TCP 80), echo (TCP 7000) and names (UDP 53) with every backend, at the balancer's second address or another."""
         address = address or self.vip
-        for name, frontend, port in (("web", "tcp/{}:80", HTTP), ("echo", "tcp/{}:7000", ECHO), ("names", "udp/{}:53", UDP)):
-            xlb.ctl("service", "add", frontend.format(address), "--name", name)
-            for backend in self.backends:
-                xlb.ctl("backend", "add", name, f"{backend.address}:{port}")
+        shapes = (("web", f"tcp/{address}:80", HTTP), ("echo", f"tcp/{address}:7000", ECHO), ("names", f"udp/{address}:53", UDP))
+        services = [service(name, frontend, [f"{backend.address}:{port}" for backend in self.backends]) for name, frontend, port in shapes]
+        xlb.ctl("apply", "-", stdin=document(services))
         self.lab.client.wait_answer(address, 80, timeout=5)
         return address
 

@@ -25,7 +25,9 @@ def test_backends_see_the_balancer(web: str, static: StaticLab) -> None:
 
 def test_udp(names: str, static: StaticLab) -> None:
     for client in (static.lab.client, static.lab.far_client):
-        assert client.udp(names, 53, 20, source="new").expect_all().tasks == {name: 10 for name in static.names}
+        # In turn, but for a source port that happens to come twice: that is the same flow, and stays with its backend.
+        counts = client.udp(names, 53, 20, source="new").expect_all().tasks
+        assert counts.keys() == static.names and min(counts.values()) >= 7, counts
         assert list(client.udp(names, 53, 20, source="fixed").expect_all().tasks.values()) == [20]
 
 

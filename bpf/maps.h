@@ -71,6 +71,49 @@ struct {
   __uint(pinning, LIBBPF_PIN_BY_NAME);
 } ring SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, XLB_MAX_BACKENDS);
+  __type(key, __u32);
+  __type(value, struct xlb_backend_load);
+  __uint(map_flags, BPF_F_MMAPABLE); /* xlbd sets one member of a value, the programs both */
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} backend_load SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, XLB_AFFINITY_ENTRIES);
+  __type(key, struct xlb_affinity_key);
+  __type(value, struct xlb_affinity);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} affinity SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, XLB_MAX_PEERS);
+  __type(key, __be32);
+  __type(value, struct xlb_peer);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} peers SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, XLB_MAX_PEERS);
+  __type(key, __be32);
+  __type(value, struct xlb_peer_state);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} peer_states SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, XLB_MAX_BACKENDS);
+  __type(key, struct xlb_delivery_key);
+  __type(value, __u32);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} deliveries SEC(".maps");
+
 /* Both directions of every flow. Only lib/flow.h touches it, so that another table can take its place. */
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -79,6 +122,23 @@ struct {
   __type(value, struct xlb_flow);
   __uint(pinning, LIBBPF_PIN_BY_NAME);
 } flows SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __uint(max_entries, XLB_MAX_SOURCES);
+  __type(key, struct xlb_source_key);
+  __type(value, __u32); /* four of enum xlb_source_verdict, see abi.h */
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} sources SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, XLB_FRAGMENT_ENTRIES);
+  __type(key, struct xlb_fragment_key);
+  __type(value, struct xlb_fragment);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} fragments SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

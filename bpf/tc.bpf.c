@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* TC ingress: on an uplink, what XDP left or all of it where there is no XDP; on a local task's veth, its replies. */
+/* TC ingress: on an uplink, what XDP left or all of it where there is no XDP; on a container's veth, a task's replies
+ * and what clients on the node send. TC egress: what processes on the node send. */
 #include "lib/ctx_tc.h"
 #include "maps.h"
 
 #include "lib/balance.h"
 
 #define PACKET_FOR_US 0 /* PACKET_HOST of <linux/if_packet.h>: not a broadcast, not for somebody else's MAC address */
+
+/* The second part of a packet that was cut is not as it came: it is sent, or dropped. */
+static __always_inline int never_passed(struct __sk_buff* skb, __u32 hook, int is_second, int verdict) {
+  return is_second && verdict == CTX_PASS ? drop(skb, hook, XLB_DROP_REWRITE_FAILED) : verdict;
+}
 
 SEC("tc")
 int xlb_uplink(struct __sk_buff* skb) {
@@ -14,7 +20,9 @@ int xlb_uplink(struct __sk_buff* skb) {
   if (self == NULL) return TC_ACT_UNSPEC;
   if (skb->vlan_present) return pass(skb, XLB_HOOK_TC, XLB_COUNT_PASS_VLAN);
   if (skb->pkt_type != PACKET_FOR_US) return pass(skb, XLB_HOOK_TC, XLB_COUNT_PASS_LINK);
-  return from_uplink(skb, XLB_HOOK_TC, self);
+  int is_second = skb->mark == FRAGMENT_SPLIT_MARK;
+  if (is_second && fragment_second(skb) != 0) return drop(skb, XLB_HOOK_TC, XLB_DROP_REWRITE_FAILED);
+  return never_passed(skb, XLB_HOOK_TC, is_second, from_uplink(skb, XLB_HOOK_TC, self));
 }
 
 SEC("tc")
@@ -23,7 +31,21 @@ int xlb_task(struct __sk_buff* skb) {
   struct xlb_node* self = bpf_map_lookup_elem(&this_node, &zero);
   if (self == NULL) return TC_ACT_UNSPEC;
   if (skb->vlan_present) return pass(skb, XLB_HOOK_TASK, XLB_COUNT_PASS_VLAN);
-  return from_task(skb, XLB_HOOK_TASK, self);
+  int is_second = skb->mark == FRAGMENT_SPLIT_MARK;
+  if (is_second && fragment_second(skb) != 0) return drop(skb, XLB_HOOK_TASK, XLB_DROP_REWRITE_FAILED);
+  return never_passed(skb, XLB_HOOK_TASK, is_second, from_task(skb, XLB_HOOK_TASK, self));
+}
+
+/* Egress of `lo` and of docker_gwbridge. */
+SEC("tc")
+int xlb_host(struct __sk_buff* skb) {
+  __u32 zero = 0;
+  struct xlb_node* self = bpf_map_lookup_elem(&this_node, &zero);
+  if (self == NULL) return TC_ACT_UNSPEC;
+  if (skb->vlan_present) return pass(skb, XLB_HOOK_HOST, XLB_COUNT_PASS_VLAN);
+  /* Forwarded: it has come in by another device, whose program has seen it. */
+  if (skb->ingress_ifindex != 0) return pass(skb, XLB_HOOK_HOST, XLB_COUNT_PASS_NO_SERVICE);
+  return from_host(skb, XLB_HOOK_HOST, self);
 }
 
 /* The programs' clock for user space, by BPF_PROG_TEST_RUN: the present tick. */

@@ -1,5 +1,5 @@
-# xlb_bpf_object(NAME): bpf/NAME.bpf.c -> NAME.bpf.o and NAME.skel.h. The warning list is the one that keeps BPF bugs from
-# compiling: a value that falls off a function's end, a shadowed name, a narrowing assignment.
+# xlb_bpf_object(NAME): NAME.bpf.c of the current folder -> NAME.bpf.o and NAME.skel.h. The warning list is the one that
+# keeps BPF bugs from compiling: a value that falls off a function's end, a shadowed name, a narrowing assignment.
 find_program(XLB_BPF_CLANG NAMES clang-14 REQUIRED)
 find_program(XLB_BPFTOOL NAMES bpftool PATHS /usr/sbin REQUIRED)
 set(XLB_BPF_FLAGS -target bpf -O2 -g -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wimplicit-int-conversion
@@ -7,7 +7,7 @@ set(XLB_BPF_FLAGS -target bpf -O2 -g -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror -
     -I${PROJECT_SOURCE_DIR}/include -I${PROJECT_SOURCE_DIR}/bpf -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
 
 function(xlb_bpf_object name)
-  set(source ${PROJECT_SOURCE_DIR}/bpf/${name}.bpf.c)
+  set(source ${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c)
   set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
   set(skeleton ${CMAKE_CURRENT_BINARY_DIR}/skel/${name}.skel.h)
   file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/skel)

@@ -3,18 +3,26 @@
 #ifndef XLB_BPF_BALANCE_H
 #define XLB_BPF_BALANCE_H
 
+#include "lib/backend.h"
+#include "lib/begin.h"
 #include "lib/count.h"
 #include "lib/flow.h"
+#include "lib/fragment.h"
+#include "lib/hello.h"
 #include "lib/icmp.h"
+#include "lib/mss.h"
 #include "lib/nexthop.h"
+#include "lib/peer.h"
 #include "lib/pick.h"
+#include "lib/reset.h"
+#include "lib/sources.h"
 #include "lib/vxlan.h"
 
 /* How much of a frame must be linear: a TCP header inside a tunnel. */
 #define HEADERS_LENGTH (TUNNEL_LENGTH + sizeof(struct iphdr) + sizeof(struct tcphdr))
 
-XLB_STATIC_ASSERT(XLB_COUNT_FORWARD_LOCAL - XLB_COUNT_FORWARD_ROUTE == XLB_KIND_LOCAL - XLB_KIND_ROUTE &&
-                      XLB_COUNT_REPLY_LOCAL - XLB_COUNT_REPLY_ROUTE == XLB_KIND_LOCAL - XLB_KIND_ROUTE,
+XLB_STATIC_ASSERT(XLB_COUNT_FORWARD_PEER - XLB_COUNT_FORWARD_ROUTE == XLB_KIND_PEER - XLB_KIND_ROUTE &&
+                      XLB_COUNT_REPLY_PEER - XLB_COUNT_REPLY_ROUTE == XLB_KIND_PEER - XLB_KIND_ROUTE,
                   "the path counters follow enum xlb_kind");
 
 static __always_inline __u32 path_counter(const struct xlb_flow* flow) {
@@ -24,33 +32,17 @@ static __always_inline __u32 path_counter(const struct xlb_flow* flow) {
   return counter < XLB_COUNTERS ? counter : first;
 }
 
-/* Does the flow's backend still stand as the flow knows it? Asked when the node's epoch moved. What may change under a
- * living flow (veth, tunnel end, MAC addresses) is taken over; what is part of its tuples may not change. */
-static __always_inline int flow_takes_backend(const struct xlb_flow_key* key, struct xlb_flow* flow) {
-  __u32 id = flow->backend;
-  struct xlb_backend* backend = bpf_map_lookup_elem(&backends, &id);
-  if (backend == NULL || backend->generation != flow->generation) return 0;
-  if (backend->state != XLB_BACKEND_ACTIVE && backend->state != XLB_BACKEND_DRAINING) return 0;
-  if (backend->kind != flow->kind) return 0;
-  __be32 sends_to = flow->reply ? key->saddr : flow->daddr;
-  __be32 sent_from = flow->reply ? key->daddr : flow->saddr;
-  if (backend->addr != sends_to || (backend->snat_addr != 0 && backend->snat_addr != sent_from)) return 0;
-  flow->tunnel_dst = backend->tunnel_dst;
-  flow->tunnel_src = backend->tunnel_src;
-  flow->vni = backend->vni;
-  __builtin_memcpy(flow->inner_dmac, backend->dmac, XLB_ETH_ALEN);
-  __builtin_memcpy(flow->inner_smac, backend->smac, XLB_ETH_ALEN);
-  if (flow->kind == XLB_KIND_LOCAL && !flow->reply) hop_of_local(flow, backend);
-  return 1;
-}
-
 /* The flow's next hop: as kept, or asked anew if the node changed since. */
 static __always_inline struct hop flow_hop(ctx_t* ctx, __u32 hook, const struct xlb_node* node,
                                            const struct packet* packet, struct xlb_flow* flow) {
   struct hop hop = {.state = HOP_KNOWN, .ifindex = flow->ifindex};
   __u32 epoch = node->epoch;
   if (flow->epoch == epoch) return hop;
-  if (flow->kind != XLB_KIND_LOCAL || flow->reply) hop = hop_resolve(ctx, &packet->key, flow);
+  if (answers_node(flow)) {
+    flow->ifindex = flow->in_ifindex;
+  } else if (flow->kind != XLB_KIND_LOCAL || flow->reply) {
+    hop_resolve(ctx, &packet->key, flow, &hop);
+  }
   if (hop.state == HOP_KNOWN) {
     if (flow->epoch != 0) count(hook, XLB_COUNT_FLOW_REVALIDATED, packet->frame_length);
     flow->epoch = epoch;
@@ -63,7 +55,7 @@ static __always_inline struct hop flow_hop(ctx_t* ctx, __u32 hook, const struct 
  */
 static __always_inline int can_send(const ctx_t* ctx, const struct xlb_flow* flow, const struct hop* hop) {
   if (!CTX_IS_XDP) return 1;
-  if (hop->state != HOP_KNOWN || (flow->kind == XLB_KIND_LOCAL && !flow->reply)) return 0;
+  if (hop->state != HOP_KNOWN || (flow->kind == XLB_KIND_LOCAL && !flow->reply) || answers_node(flow)) return 0;
   if (hop->ifindex == ctx_ifindex(ctx)) return 1;
   __u32 ifindex = hop->ifindex;
   struct xlb_uplink* uplink = bpf_map_lookup_elem(&uplinks, &ifindex);
@@ -71,13 +63,18 @@ static __always_inline int can_send(const ctx_t* ctx, const struct xlb_flow* flo
 }
 
 /* The packet is rewritten: out with it. */
-static __always_inline int send(ctx_t* ctx, const struct xlb_flow* flow, const struct hop* hop) {
+static __always_inline int send(ctx_t* ctx, __u32 hook, const struct xlb_flow* flow, const struct hop* hop) {
 #if CTX_IS_XDP
-  (void)flow;
+  (void)hook, (void)flow;
   return hop->ifindex == ctx_ifindex(ctx) ? XDP_TX : (int)bpf_redirect(hop->ifindex, 0);
 #else
   (void)ctx;
-  if (flow->kind == XLB_KIND_LOCAL && !flow->reply) return (int)bpf_redirect_peer(hop->ifindex, 0);
+  if (flow->kind == XLB_KIND_LOCAL && !flow->reply) {
+    /* The kernel takes a packet to the far end of a veth in one step only where packets come in. */
+    return hook == XLB_HOOK_HOST ? (int)bpf_redirect(hop->ifindex, 0) : (int)bpf_redirect_peer(hop->ifindex, 0);
+  }
+  if (flow->reply && flow->peer_zone == XLB_ZONE_TASK) return (int)bpf_redirect_peer(hop->ifindex, 0);
+  if (flow->reply && flow->peer_zone == XLB_ZONE_HOST) return (int)bpf_redirect(hop->ifindex, BPF_F_INGRESS);
   if (hop->state == HOP_KNOWN) return (int)bpf_redirect(hop->ifindex, 0);
   if (hop->gateway == 0) return (int)bpf_redirect_neigh(hop->ifindex, NULL, 0, 0);
   struct bpf_redir_neigh neighbour = {.nh_family = AF_INET_FAMILY, .ipv4_nh = hop->gateway};
@@ -87,154 +84,273 @@ static __always_inline int send(ctx_t* ctx, const struct xlb_flow* flow, const s
 
 /* Takes the tunnel off, rewrites, puts the tunnel on: 0 or a negative error, after which the packet can only be
  * dropped. */
-static __always_inline long transform(ctx_t* ctx, const struct xlb_node* node, const struct packet* packet,
+static __always_inline long transform(ctx_t* ctx, __u32 hook, const struct xlb_node* node, const struct packet* packet,
                                       const struct xlb_flow* flow) {
   __u8 tos = packet->tos;
   long error = 0;
-  if (packet->key.zone == XLB_ZONE_TUNNEL) {
+  if (is_tunnelled(packet)) {
     tos = vxlan_inner_tos(packet);
     error = ctx_remove_tunnel(ctx);
   }
   if (error == 0) error = nat_rewrite(ctx, packet, flow, tos);
-  if (error == 0 && flow->kind == XLB_KIND_VXLAN && !flow->reply) error = vxlan_encapsulate(ctx, node, packet, flow);
+  if (error == 0 && flow_is_tunnelled(flow) && (packet->tcp_flags & TCP_SYN)) error = mss_clamp(ctx, hook, packet);
+  if (error == 0 && flow_wraps(flow)) error = vxlan_encapsulate(ctx, node, packet, flow);
   if (error == 0) error = nat_set_macs(ctx, flow->dmac, flow->smac);
   return error;
 }
 
+/* A packet that the tunnel to its task does not carry whole. XDP leaves it to TC, which cuts it if its sender allows
+ * that: UNDECIDED, and the packet is the first part. Else its sender is told, by the verdict that is returned. */
+static __always_inline int fit_tunnel(ctx_t* ctx, __u32 hook, const struct xlb_node* node, struct packet* packet) {
+  int may_cut = !(packet->fragment & IP_DONT_FRAGMENT) && node->tunnel_mtu >= FRAGMENT_LEAST_MTU;
+  if (!may_cut && is_later(packet)) return drop(ctx, hook, XLB_DROP_TOO_BIG);
+#if CTX_IS_XDP
+  return may_cut ? pass(ctx, hook, XLB_COUNT_PASS_TO_TC) : icmp_too_big(ctx, hook, packet, node->tunnel_mtu);
+#else
+  __u32 length = packet->frame_length;
+  int result = may_cut && hook != XLB_HOOK_HOST ? fragment_split(ctx, packet, node->tunnel_mtu) : FRAGMENT_UNFINISHED;
+  if (result == FRAGMENT_UNFINISHED) return icmp_too_big(ctx, hook, packet, node->tunnel_mtu);
+  if (result != 0) return drop(ctx, hook, XLB_DROP_REWRITE_FAILED);
+  count(hook, XLB_COUNT_FRAGMENT_SPLIT, length);
+  return UNDECIDED;
+#endif
+}
+
 /* A packet of a known flow whose backend stands. */
-static __always_inline int forward(ctx_t* ctx, __u32 hook, const struct xlb_node* node, const struct packet* packet,
+static __always_inline int forward(ctx_t* ctx, __u32 hook, const struct xlb_node* node, struct packet* packet,
                                    struct xlb_flow* flow) {
   if (packet->ttl <= 1) return icmp_ttl_exceeded(ctx, hook, packet);
-  if (flow->kind == XLB_KIND_VXLAN && !flow->reply && packet->ip_length > node->tunnel_mtu && ctx_gso_size(ctx) == 0) {
-    return icmp_too_big(ctx, hook, packet, node->tunnel_mtu);
-  }
   struct hop hop = flow_hop(ctx, hook, node, packet, flow);
   /* Not passed up: the host would reset a connection that lives through a moment without a route. */
   if (hop.state == HOP_NONE) return drop(ctx, hook, XLB_DROP_NO_ROUTE);
-  if (!can_send(ctx, flow, &hop)) return pass(ctx, hook, XLB_COUNT_PASS_TO_TC);
+  __u32 now = tick_now(node);
+  int large = flow_wraps(flow) && packet->ip_length > node->tunnel_mtu;
+  large = large && ctx_gso_size(ctx) == 0;
+  if (!is_later(packet) && (large || is_fragment(packet))) fragment_remember(packet, now);
+  if (large) {
+    int verdict = fit_tunnel(ctx, hook, node, packet);
+    if (verdict != UNDECIDED) return verdict;
+  }
+  if (!can_send(ctx, flow, &hop)) {
+    if (is_first_syn(packet)) flow->state |= XLB_FLOW_LEFT_TO_TC;
+    return pass(ctx, hook, XLB_COUNT_PASS_TO_TC);
+  }
 
-  flow_sync(hook, &packet->key, flow, packet, tick_now(node));
+  flow_sync(ctx, hook, packet, flow, now);
+  if (is_later(packet)) count(hook, XLB_COUNT_FRAGMENT, packet->frame_length);
   count(hook, path_counter(flow), packet->frame_length);
   count_flow_traffic(flow, packet->frame_length);
-  if (transform(ctx, node, packet, flow) != 0) return drop(ctx, hook, XLB_DROP_REWRITE_FAILED);
-  return send(ctx, flow, &hop);
-}
-
-static __always_inline __u8 zone_of_replies(__u8 kind) {
-  if (kind == XLB_KIND_VXLAN) return XLB_ZONE_TUNNEL;
-  return kind == XLB_KIND_LOCAL ? XLB_ZONE_TASK : XLB_ZONE_UPLINK;
-}
-
-static __always_inline void flow_begin(const ctx_t* ctx, const struct xlb_flow_key* key,
-                                       const struct xlb_service* service, __u32 id, const struct xlb_backend* backend,
-                                       __u32 now, struct xlb_flow* flow) {
-  flow->saddr = backend->snat_addr != 0 ? backend->snat_addr : key->saddr;
-  flow->daddr = backend->addr;
-  flow->dport = backend->port != 0 ? backend->port : key->dport;
-  flow->seen = now;
-  flow->service = service->id;
-  flow->backend = id;
-  flow->generation = backend->generation;
-  flow->kind = backend->kind;
-  flow->peer_zone = zone_of_replies(backend->kind);
-  flow->in_ifindex = ctx_ifindex(ctx);
-}
-
-/* No flow yet: if the packet may begin one, chooses its backend and files both entries. Else NULL and the packet's
- * verdict. */
-static __always_inline struct xlb_flow* begin(ctx_t* ctx, __u32 hook, const struct xlb_node* node,
-                                              const struct packet* packet, int* verdict) {
-  const struct xlb_flow_key* key = &packet->key;
-  struct xlb_service* service = service_lookup(key);
-  if (service == NULL) return *verdict = pass(ctx, hook, XLB_COUNT_PASS_NO_SERVICE), NULL;
-  if (key->proto == IPPROTO_TCP && !is_first_syn(packet)) {
-    return *verdict = pass(ctx, hook, XLB_COUNT_PASS_NO_FLOW), NULL;
-  }
-  __u32 id = pick_backend(service, key);
-  struct xlb_backend* backend = bpf_map_lookup_elem(&backends, &id);
-  if (id == 0 || backend == NULL || backend->state != XLB_BACKEND_ACTIVE) {
-    return *verdict = pass(ctx, hook, XLB_COUNT_PASS_NO_BACKEND), NULL;
-  }
-  __u32 now = tick_now(node);
-  if (!flow_admit(node, now)) return *verdict = drop(ctx, hook, XLB_DROP_NEW_FLOW_LIMIT), NULL;
-
-  struct xlb_flow fresh = {};
-  flow_begin(ctx, key, service, id, backend, now, &fresh);
-  int refused = flow_insert(ctx, hook, key, &fresh);
-  if (refused >= 0) return *verdict = drop(ctx, hook, (__u32)refused), NULL;
-  struct xlb_flow* flow = flow_lookup(key);
-  if (flow == NULL || !flow_takes_backend(key, flow)) {
-    return *verdict = drop(ctx, hook, XLB_DROP_FLOW_TABLE_FULL), NULL;
-  }
-  count(hook, XLB_COUNT_FLOW_NEW, packet->frame_length);
-  count_flow(fresh.service, id);
-  return flow;
-}
-
-/* The packet's flow, if it has one that is still good for it. */
-static __always_inline struct xlb_flow* find(__u32 hook, const struct xlb_node* node, const struct packet* packet) {
-  const struct xlb_flow_key* key = &packet->key;
-  struct xlb_flow* flow = flow_lookup(key);
-  if (flow == NULL) return NULL;
-  if (!flow->reply && flow_is_over(flow) && is_first_syn(packet)) {
-    flow_forget(key, flow);
-    return NULL;
-  }
-  int ends = flow->epoch != node->epoch && !flow_takes_backend(key, flow);
-  /* Once a tick, when flow_sync looks the other direction up as well. */
-  if (!ends && !flow->reply && flow->seen != tick_now(node)) ends = flow_lost_port(key, flow);
-  if (ends) {
-    count(hook, XLB_COUNT_FLOW_GONE, packet->frame_length);
-    flow_forget(key, flow);
-    return NULL;
-  }
-  return flow;
+  if (transform(ctx, hook, node, packet, flow) != 0) return drop(ctx, hook, XLB_DROP_REWRITE_FAILED);
+  return send(ctx, hook, flow, &hop);
 }
 
 /* Is the frame VXLAN of the ingress network, by its port? Then the packet that counts is the one inside. */
 static __always_inline int is_tunnel(const struct xlb_node* node, const struct packet* packet) {
-  return node->vni != 0 && packet->udp_destination != 0 && packet->udp_destination == node->vxlan_port;
+  return !is_fragment(packet) && node->vni != 0 && packet->udp_destination != 0 &&
+         packet->udp_destination == node->vxlan_port;
 }
 
-/* Did the tunnel frame come from the node that runs the flow's task, to this one? A stranger's frames go up to the
- * kernel like any other. */
-static __always_inline int tunnel_fits(const struct packet* packet, const struct xlb_flow* flow) {
-  return flow->tunnel_dst == packet->outer_source && flow->tunnel_src == packet->outer_destination;
+/* Do the client's packets of this entry come in frames of a peer's? */
+static __always_inline int comes_by_peer(const struct xlb_flow* flow) {
+  return flow_is_tunnelled(flow) && flow->kind == XLB_KIND_LOCAL && !flow->reply;
+}
+
+/* (A global function: see begin().) */
+__noinline int came_in_known_tunnel(const struct packet* packet, const struct xlb_flow* flow) {
+  if (packet == NULL || flow == NULL) return 0;
+  if (flow->tunnel_dst != packet->outer_source || flow->tunnel_src != packet->outer_destination) return 0;
+  if (packet->key.zone == XLB_ZONE_TUNNEL) return 1;
+  if (!same_mac(flow->inner_smac, packet->inner_smac)) return 0;
+  if (packet->key.zone == XLB_ZONE_PEER) return 1;
+  return comes_by_peer(flow) && flow->vni == packet->vni && same_mac(flow->inner_dmac, packet->inner_dmac);
+}
+
+/* Did the packet come the way that its flow knows? A reply in a tunnel from the node that runs the task, to this one; a
+ * client's packet by the same peer as before, for the same task, or by itself if the flow knows no peer. A stranger's
+ * frames of the ingress network go up to the kernel like any other. */
+static __always_inline int came_as_known(const struct packet* packet, const struct xlb_flow* flow) {
+  return is_tunnelled(packet) ? came_in_known_tunnel(packet, flow) : !comes_by_peer(flow);
+}
+
+/* May a client's UDP flow leave a backend that drains? Its datagrams can go anywhere, if there is somewhere else. */
+static __always_inline int flow_may_move(const struct xlb_flow_key* key, const struct xlb_flow* flow) {
+  if (key->proto != IPPROTO_UDP || flow->reply) return 0;
+  struct xlb_service* service = service_lookup(key);
+  return service != NULL && service->ring_len != 0 && !(service->flags & (XLB_SERVICE_LEFT | XLB_SERVICE_CLOSED));
+}
+
+/* The node changed since the flow last looked (epoch), or it is a new tick: UNDECIDED if the flow is still good for the
+ * packet. Else it is forgotten, and what is returned is the packet's verdict; NO_FLOW if it may begin another one. */
+__noinline int flow_review(ctx_t* ctx, __u32 hook, const struct packet* packet, struct xlb_flow* flow, __u32 epoch) {
+  if (packet == NULL || flow == NULL) return UNDECIDED;
+  struct xlb_flow_key copy = packet->key, *key = &copy;
+  int moves = 0, ends = 0;
+  if (flow->epoch != epoch) {
+    int verdict = flow_stays_admitted(ctx, hook, packet, flow);
+    if (verdict != UNDECIDED) return verdict;
+    ends = !flow_takes_backend(key, flow);
+    moves = (ends || flow_drains(flow)) && flow_may_move(key, flow);
+  }
+  if (!ends && !moves && !flow->reply) ends = flow_lost_port(key, flow);
+  if ((!ends && !moves) || !came_as_known(packet, flow)) return UNDECIDED;
+  count(hook, moves ? XLB_COUNT_FLOW_MOVED : XLB_COUNT_FLOW_GONE, packet->frame_length);
+  /* A backend that still speaks is no reason to forget the connection: its client has to hear of the end as well. */
+  if (key->proto != IPPROTO_TCP || !flow->reply) flow_forget(key, flow);
+  int answer =
+      key->proto == IPPROTO_TCP && !(packet->tcp_flags & TCP_RST) && !is_first_syn(packet) && !is_later(packet);
+  return answer ? reset_answer(ctx, hook, packet) : NO_FLOW;
+}
+
+/* A packet of a connection that Docker's own mesh carries. The mark lives as long as packets come. */
+static __always_inline int pass_dockers(ctx_t* ctx, __u32 hook, const struct xlb_node* node, struct xlb_flow* mark) {
+  __u32 now = tick_now(node);
+  if (mark->seen != now) mark->seen = now;
+  return pass(ctx, hook, XLB_COUNT_PASS_DOCKER);
+}
+
+/* Is this SYN sent again, since the backend said nothing to the one that began the flow, and might another one answer?
+ * To TC, one that XDP left to it is the same one. Which backend comes next is for the node to say that chose the first.
+ * (A global function: see begin().) */
+__noinline int is_sent_again(const struct packet* packet, struct xlb_flow* flow) {
+  if (packet == NULL || flow == NULL) return 0;
+  if ((flow->state & XLB_FLOW_REPLIED) || is_tunnelled(packet)) return 0;
+  if (!CTX_IS_XDP && (flow->state & XLB_FLOW_LEFT_TO_TC)) {
+    flow->state &= (__u8)~XLB_FLOW_LEFT_TO_TC;
+    return 0;
+  }
+  struct xlb_flow_key key = packet->key;
+  struct xlb_service* service = service_lookup(&key);
+  return service != NULL && service->ring_len > 1;
+}
+
+/* The packet's flow, if it has one that is still good for it. Else NULL, and in `verdict` NO_FLOW or that the packet is
+ * dealt with. */
+static __always_inline struct xlb_flow* find(ctx_t* ctx, __u32 hook, const struct xlb_node* node, struct packet* packet,
+                                             int* verdict) {
+  const struct xlb_flow_key* key = &packet->key;
+  struct xlb_flow* flow = flow_lookup(key);
+  *verdict = NO_FLOW;
+  if (flow == NULL) return NULL;
+  if (is_dockers(flow)) {
+    /* The client has done with that connection, and begins another one on its ports. */
+    if (packet->key.zone != XLB_ZONE_TUNNEL && is_first_syn(packet)) return NULL;
+    return *verdict = pass_dockers(ctx, hook, node, flow), NULL;
+  }
+  if (!flow->reply && is_first_syn(packet) && (flow_is_over(flow) || is_sent_again(packet, flow))) {
+    if (!flow_is_over(flow)) packet->tried = flow->backend;
+    flow_forget(key, flow);
+    return NULL;
+  }
+  /* Once a tick, when flow_sync looks the other direction up as well. */
+  if (flow->epoch != node->epoch || (!flow->reply && flow->seen != tick_now(node))) {
+    *verdict = flow_review(ctx, hook, packet, flow, node->epoch);
+    if (*verdict != UNDECIDED) return NULL;
+  }
+  *verdict = came_as_known(packet, flow) ? UNDECIDED : peer_review(ctx, hook, packet, flow);
+  return *verdict == UNDECIDED ? flow : NULL;
+}
+
+#include "lib/icmp_error.h"
+
+/* What was parsed and is no packet with ports: UNDECIDED if it has them now, being a later fragment of a datagram that
+ * is known; else its verdict. */
+static __always_inline int without_ports(ctx_t* ctx, __u32 hook, const struct xlb_node* node, int parsed,
+                                         struct packet* packet) {
+  if (parsed == PARSED_ICMP) return icmp_translate(ctx, hook, packet);
+  if (parsed != PARSED_LATER) return pass(ctx, hook, (__u32)parsed);
+  if (fragment_find(packet, tick_now(node))) return UNDECIDED;
+  return pass(ctx, hook, is_tunnelled(packet) ? XLB_COUNT_PASS_TUNNEL : XLB_COUNT_PASS_FRAGMENT);
+}
+
+/* A packet that no flow is good for: UNDECIDED if it has one now; else its verdict. */
+static __always_inline int without_flow(ctx_t* ctx, __u32 hook, const struct packet* packet) {
+  if (packet->key.zone == XLB_ZONE_TUNNEL) return pass(ctx, hook, XLB_COUNT_PASS_TUNNEL);
+  if (packet->key.zone == XLB_ZONE_PEER) {
+    return drop(ctx, hook, peer_is_known(packet) ? XLB_DROP_PEER_NO_FLOW : XLB_DROP_PEER_UNKNOWN);
+  }
+  if (is_later(packet)) return pass(ctx, hook, is_tunnelled(packet) ? XLB_COUNT_PASS_TUNNEL : XLB_COUNT_PASS_FRAGMENT);
+  struct xlb_flow fresh = {};
+  int verdict = is_tunnelled(packet) ? peer_begin(ctx, hook, packet, &fresh) : begin(ctx, hook, packet, &fresh);
+  return verdict == UNDECIDED ? flow_file(ctx, hook, packet, &fresh) : verdict;
+}
+
+/* A packet of the flow that was found, or one that may begin a flow. */
+static __always_inline int forward_or_begin(ctx_t* ctx, __u32 hook, const struct xlb_node* node, struct packet* packet,
+                                            struct xlb_flow* flow) {
+  if (flow == NULL) {
+    int verdict = without_flow(ctx, hook, packet);
+    if (verdict != UNDECIDED && is_fragment(packet) && !is_later(packet)) fragment_forget(packet);
+    if (verdict != UNDECIDED) return verdict;
+    flow = flow_lookup(&packet->key);
+    if (flow == NULL) return drop(ctx, hook, XLB_DROP_FLOW_TABLE_FULL); /* pushed out at once */
+  }
+  return forward(ctx, hook, node, packet, flow);
+}
+
+/* The zone of what a tunnel frame carries. A client's packet that a peer sends is in the zone of those that come by
+ * themselves: so the flow is the same one, whatever way it takes. */
+static __always_inline __u8 zone_in_tunnel(const struct packet* packet) {
+  if (!is_of_peer(packet)) return XLB_ZONE_TUNNEL;
+  return (packet->vni & PEER_FLAG(XLB_TUNNEL_REPLY)) ? XLB_ZONE_PEER : XLB_ZONE_UPLINK;
 }
 
 /* Any frame that comes in by an uplink: a client's packet, a routed backend's reply, or the reply of a task on another
  * node inside VXLAN. */
 static __always_inline int from_uplink(ctx_t* ctx, __u32 hook, const struct xlb_node* node) {
   struct packet packet = {};
+  int verdict;
   ctx_make_linear(ctx, HEADERS_LENGTH);
   int result = parse_frame(ctx_data(ctx), ctx_data_end(ctx), ctx_length(ctx), &packet);
-  if (result != PARSED) return pass(ctx, hook, (__u32)result);
-  int tunnelled = is_tunnel(node, &packet);
-  if (tunnelled) {
+  if (result == PARSED && is_tunnel(node, &packet)) {
     result = parse_tunnel(ctx_data(ctx), ctx_data_end(ctx), packet.frame_length, node->vni, &packet);
-    if (result != PARSED) return pass(ctx, hook, (__u32)result);
-    packet.key.zone = XLB_ZONE_TUNNEL;
+    packet.key.zone = zone_in_tunnel(&packet);
   }
-  struct xlb_flow* flow = find(hook, node, &packet);
-  if (tunnelled && (flow == NULL || !tunnel_fits(&packet, flow))) return pass(ctx, hook, XLB_COUNT_PASS_TUNNEL);
-  if (flow == NULL) {
-    int verdict = CTX_PASS;
-    flow = begin(ctx, hook, node, &packet, &verdict);
-    if (flow == NULL) return verdict;
-  }
-  return forward(ctx, hook, node, &packet, flow);
+  if (result == PARSED_HELLO) return peer_hello(ctx, hook, &packet);
+  if (result != PARSED && (verdict = without_ports(ctx, hook, node, result, &packet)) != UNDECIDED) return verdict;
+  struct xlb_flow* flow = find(ctx, hook, node, &packet, &verdict);
+  if (flow == NULL && verdict != NO_FLOW) return verdict;
+  return forward_or_begin(ctx, hook, node, &packet, flow);
 }
 
-/* Any frame that a local task sends by its docker_gwbridge leg: a reply of one of our flows, or its own affair. */
+/* A reply of a task on this node must come out of that task: any container can write any sender's address. */
+static __always_inline int comes_from_backend(const ctx_t* ctx, const struct xlb_flow* flow) {
+  if (!flow->reply || flow->kind != XLB_KIND_LOCAL) return 1;
+  __u32 id = flow->backend;
+  struct xlb_backend* backend = bpf_map_lookup_elem(&backends, &id);
+  return backend != NULL && backend->ifindex == ctx_ifindex(ctx);
+}
+
+/* Any frame that a container of this node sends by a bridge of Docker's: a task's reply in one of our flows, a client's
+ * packet, or its own affair. */
 static __always_inline int from_task(ctx_t* ctx, __u32 hook, const struct xlb_node* node) {
   struct packet packet = {};
+  int verdict;
   ctx_make_linear(ctx, HEADERS_LENGTH);
   int result = parse_frame(ctx_data(ctx), ctx_data_end(ctx), ctx_length(ctx), &packet);
-  if (result != PARSED) return pass(ctx, hook, (__u32)result);
   packet.key.zone = XLB_ZONE_TASK;
-  struct xlb_flow* flow = find(hook, node, &packet);
-  if (flow == NULL) return pass(ctx, hook, XLB_COUNT_PASS_NO_SERVICE);
-  return forward(ctx, hook, node, &packet, flow);
+  if (result != PARSED && (verdict = without_ports(ctx, hook, node, result, &packet)) != UNDECIDED) return verdict;
+  struct xlb_flow* flow = find(ctx, hook, node, &packet, &verdict);
+  if (flow == NULL && verdict != NO_FLOW) return verdict;
+  if (flow != NULL && !comes_from_backend(ctx, flow)) return pass(ctx, hook, XLB_COUNT_PASS_NO_SERVICE);
+  return forward_or_begin(ctx, hook, node, &packet, flow);
+}
+
+/* Any packet that the node itself is about to send by `lo` or by docker_gwbridge: to itself, to the sandbox of Docker's
+ * mesh, or to a container. (One that it forwards is none of them; the caller has passed that on.) */
+static __always_inline int from_host(ctx_t* ctx, __u32 hook, const struct xlb_node* node) {
+  struct packet packet = {};
+  int verdict;
+  ctx_make_linear(ctx, HEADERS_LENGTH);
+  int result = parse_frame(ctx_data(ctx), ctx_data_end(ctx), ctx_length(ctx), &packet);
+  packet.key.zone = XLB_ZONE_HOST;
+  if (result != PARSED && (verdict = without_ports(ctx, hook, node, result, &packet)) != UNDECIDED) return verdict;
+  struct xlb_flow* flow = find(ctx, hook, node, &packet, &verdict);
+  if (flow == NULL && verdict != NO_FLOW) return verdict;
+  /* With another sender than the node's own addresses, an answer would not be the node's to take. */
+  if (flow == NULL && !is_loopback(packet.key.saddr) && bpf_map_lookup_elem(&addrs, &packet.key.saddr) == NULL) {
+    return pass(ctx, hook, XLB_COUNT_PASS_NO_SERVICE);
+  }
+  return forward_or_begin(ctx, hook, node, &packet, flow);
 }
 
 #endif

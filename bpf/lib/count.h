@@ -6,6 +6,14 @@
 
 #include "maps.h"
 
+/* No verdict yet, of a function that else returns one: none of XDP's nor of TC's. */
+#define UNDECIDED 100
+
+static __always_inline struct xlb_node* node_lookup(void) {
+  __u32 zero = 0;
+  return bpf_map_lookup_elem(&this_node, &zero);
+}
+
 static __always_inline void traffic_add(struct xlb_traffic* traffic, __u32 bytes) {
   traffic->packets++;
   traffic->bytes += bytes;

@@ -57,7 +57,15 @@ static __always_inline long ctx_make_icmp_room(ctx_t* ctx, __u32 room) {
   return bpf_skb_adjust_room(ctx, (int)room, BPF_ADJ_ROOM_MAC, 0);
 }
 
-static __always_inline int ctx_send_back(ctx_t* ctx) { return (int)bpf_redirect(ctx->ifindex, 0); }
+/* Back to the sender: out of the device that it came in by, or, for one that the node itself was about to send, up into
+ * the node. */
+static __always_inline int ctx_send_back(ctx_t* ctx, __u32 hook) {
+  return (int)bpf_redirect(ctx->ifindex, hook == XLB_HOOK_HOST ? BPF_F_INGRESS : 0);
+}
+
+/* Is the L4 checksum the pseudo header's alone, for the device to finish? Programs are not told; it is if it looks so
+ * (once in 65536 packets it does by chance). */
+static __always_inline int ctx_may_be_unfinished(__sum16 check, __u16 pseudo_header) { return check == pseudo_header; }
 
 /* The skb may carry a partial checksum (pseudo header only) or a hardware sum over the packet; only the kernel's helper
  * knows which and mends both. Address changes count in the pseudo header, port changes do not. */

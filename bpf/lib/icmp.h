@@ -65,14 +65,11 @@ static __always_inline long icmp_write(ctx_t* ctx, const struct packet* packet, 
   front->icmp.code = code;
   front->icmp.mtu = bpf_htons(mtu);
   front->icmp.check = icmp_checksum(&front->icmp, ctx_data_end(ctx), quoted);
-  __u8 sender[ETH_ALEN];
-  __builtin_memcpy(sender, eth->h_source, ETH_ALEN);
-  __builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);
-  __builtin_memcpy(eth->h_dest, sender, ETH_ALEN);
+  eth_turn_round(eth);
   return 0;
 }
 
-/* Turns the packet, which came by an uplink and is as it came, into the error and sends it back by the way it came. */
+/* Turns the packet, which is as it came, into the error and sends it back by the way it came. */
 static __always_inline int icmp_answer(ctx_t* ctx, __u32 hook, const struct packet* packet, __u8 type, __u8 code,
                                        __u16 mtu, __u32 counter) {
   count(hook, counter, packet->frame_length);
@@ -80,7 +77,7 @@ static __always_inline int icmp_answer(ctx_t* ctx, __u32 hook, const struct pack
   if (error == 0) error = ctx_make_icmp_room(ctx, ICMP_FRONT_LENGTH);
   if (error == 0) error = icmp_write(ctx, packet, type, code, mtu);
   if (error != 0) return drop(ctx, hook, XLB_DROP_REWRITE_FAILED);
-  return ctx_send_back(ctx);
+  return ctx_send_back(ctx, hook);
 }
 
 static __always_inline int icmp_too_big(ctx_t* ctx, __u32 hook, const struct packet* packet, __u16 mtu) {
@@ -88,9 +85,11 @@ static __always_inline int icmp_too_big(ctx_t* ctx, __u32 hook, const struct pac
                      XLB_COUNT_ANSWER_TOO_BIG);
 }
 
-/* Only a packet that came by an uplink, outside a tunnel, has a sender that an answer reaches. */
+/* Only a packet of an uplink, outside a tunnel, or of the node itself has a sender that an answer reaches; and of a
+ * datagram's fragments, only the first is answered (RFC 1122 3.2.2). */
 static __always_inline int icmp_ttl_exceeded(ctx_t* ctx, __u32 hook, const struct packet* packet) {
-  if (packet->key.zone != XLB_ZONE_UPLINK) return drop(ctx, hook, XLB_DROP_TTL);
+  int reaches = !is_tunnelled(packet) && (packet->key.zone == XLB_ZONE_UPLINK || packet->key.zone == XLB_ZONE_HOST);
+  if (!reaches || is_later(packet)) return drop(ctx, hook, XLB_DROP_TTL);
   return icmp_answer(ctx, hook, packet, ICMP_TYPE_TIME_EXCEEDED, 0, 0, XLB_COUNT_ANSWER_TTL);
 }
 

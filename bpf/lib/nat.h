@@ -21,22 +21,32 @@ static __always_inline __u32 ports_word(__be16 source, __be16 destination) {
   return word;
 }
 
+static __always_inline long nat_rewrite_l4(ctx_t* ctx, const struct xlb_flow_key* key, const struct xlb_flow* flow,
+                                           __u32 address_diff) {
+  __u64 ports = csum_word_diff(ports_word(key->sport, key->dport), ports_word(flow->sport, flow->dport));
+  __u32 port_diff = ports_word(key->sport, key->dport) == ports_word(flow->sport, flow->dport) ? 0 : csum_fold32(ports);
+  __u32 offset = key->proto == IPPROTO_TCP ? TCP_CHECK_OFFSET : UDP_CHECK_OFFSET;
+  long error = ctx_fix_l4_checksum(ctx, offset, key->proto, address_diff, port_diff);
+  if (error != 0) return error;
+  struct l4_ports* l4 = ctx_data(ctx) + ETH_HLEN + sizeof(struct iphdr);
+  if ((void*)(l4 + 1) > ctx_data_end(ctx)) return -1;
+  l4->source = flow->sport;
+  l4->destination = flow->dport;
+  return 0;
+}
+
 /* Gives the packet, which lies at the frame's start, the flow's addresses and ports, takes one off the TTL as a router
  * must (RFC 1812 5.3.1), and writes `tos`. 0 or a negative error. */
 static __always_inline long nat_rewrite(ctx_t* ctx, const struct packet* packet, const struct xlb_flow* flow,
                                         __u8 tos) {
   const struct xlb_flow_key* key = &packet->key;
   __u64 addresses = csum_word_diff(key->saddr, flow->saddr) + csum_word_diff(key->daddr, flow->daddr);
-  __u64 ports = csum_word_diff(ports_word(key->sport, key->dport), ports_word(flow->sport, flow->dport));
-  __u32 port_diff = ports_word(key->sport, key->dport) == ports_word(flow->sport, flow->dport) ? 0 : csum_fold32(ports);
-  __u32 offset = key->proto == IPPROTO_TCP ? TCP_CHECK_OFFSET : UDP_CHECK_OFFSET;
-  long error = ctx_fix_l4_checksum(ctx, offset, key->proto, csum_fold32(addresses), port_diff);
-  if (error != 0) return error;
-
-  struct ethhdr* eth = ctx_data(ctx);
-  struct iphdr* ip = (void*)(eth + 1);
-  struct l4_ports* l4 = (void*)(ip + 1);
-  if ((void*)(l4 + 1) > ctx_data_end(ctx)) return -1;
+  if (!is_later(packet)) {
+    long error = nat_rewrite_l4(ctx, key, flow, csum_fold32(addresses));
+    if (error != 0) return error;
+  }
+  struct iphdr* ip = ctx_data(ctx) + ETH_HLEN;
+  if ((void*)(ip + 1) > ctx_data_end(ctx)) return -1;
   __u64 diff = addresses;
   diff += (__u16)~bpf_htons((__u16)(ip->ttl << 8)) + (__u64)bpf_htons((__u16)((ip->ttl - 1) << 8));
   diff += (__u16)~bpf_htons(ip->tos) + (__u64)bpf_htons(tos);
@@ -45,8 +55,6 @@ static __always_inline long nat_rewrite(ctx_t* ctx, const struct packet* packet,
   ip->tos = tos;
   ip->saddr = flow->saddr;
   ip->daddr = flow->daddr;
-  l4->source = flow->sport;
-  l4->destination = flow->dport;
   return 0;
 }
 

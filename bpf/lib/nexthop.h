@@ -6,7 +6,8 @@
 
 #include "lib/flow.h"
 
-#define AF_INET_FAMILY 2 /* AF_INET; <sys/socket.h> is not for BPF */
+#define LOOPBACK_IFINDEX 1 /* of `lo`, in every network namespace */
+#define AF_INET_FAMILY 2   /* AF_INET; <sys/socket.h> is not for BPF */
 
 enum hop_state {
   HOP_KNOWN,      /* device and MAC addresses are in the flow */
@@ -30,37 +31,40 @@ static __always_inline int is_zero_mac(const __u8* mac) {
   return (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]) == 0;
 }
 
-/* Writes what the FIB says into `flow` when it is complete. */
-static __always_inline struct hop hop_resolve(ctx_t* ctx, const struct xlb_flow_key* key, struct xlb_flow* flow) {
-  struct hop hop = {.state = HOP_NONE};
+/* Writes what the FIB says into `flow` when it is complete. (A global function: see begin() in balance.h.) */
+__noinline int hop_resolve(ctx_t* ctx, const struct xlb_flow_key* key, struct xlb_flow* flow, struct hop* hop) {
+  if (key == NULL || flow == NULL || hop == NULL) return 0;
   struct bpf_fib_lookup fib = {};
-  int tunnelled = flow->kind == XLB_KIND_VXLAN && !flow->reply;
+  hop->state = HOP_NONE;
+  int tunnelled = flow_wraps(flow);
   fib.family = AF_INET_FAMILY;
   fib.l4_protocol = tunnelled ? IPPROTO_UDP : key->proto;
   fib.ipv4_src = tunnelled ? flow->tunnel_src : flow->saddr;
   fib.ipv4_dst = tunnelled ? flow->tunnel_dst : flow->daddr;
-  /* The rules see the packet as one that came by the uplink, also when it comes out of a task. */
-  fib.ifindex = flow->in_ifindex;
+  /* The rules see the packet as one that came by the uplink, also when it comes out of a task. A client on the node is
+   * answered without a route, and what it sends leaves as the node's own packet, which rules see as from `lo`. */
+  int from_node = !flow->reply && is_on_node(key->zone);
+  fib.ifindex = from_node ? LOOPBACK_IFINDEX : flow->in_ifindex;
   long result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
   /* Older kernels call a neighbour known while its address is still asked for. */
   if (result == BPF_FIB_LKUP_RET_SUCCESS && is_zero_mac(fib.dmac)) result = BPF_FIB_LKUP_RET_NO_NEIGH;
   if (result == BPF_FIB_LKUP_RET_SUCCESS) {
-    hop.state = HOP_KNOWN;
-    hop.ifindex = fib.ifindex;
+    hop->state = HOP_KNOWN;
+    hop->ifindex = fib.ifindex;
     flow->ifindex = fib.ifindex;
     __builtin_memcpy(flow->dmac, fib.dmac, XLB_ETH_ALEN);
     __builtin_memcpy(flow->smac, fib.smac, XLB_ETH_ALEN);
   } else if (result == BPF_FIB_LKUP_RET_NO_NEIGH) {
-    hop.state = HOP_UNRESOLVED;
-    hop.ifindex = fib.ifindex;
-    hop.gateway = fib.ipv4_dst; /* the helper put the gateway here if the route has one */
-  } else if (result == BPF_FIB_LKUP_RET_FWD_DISABLED) {
+    hop->state = HOP_UNRESOLVED;
+    hop->ifindex = fib.ifindex;
+    hop->gateway = fib.ipv4_dst; /* the helper put the gateway here if the route has one */
+  } else if (result == BPF_FIB_LKUP_RET_FWD_DISABLED && !from_node) {
     /* The FIB helper refuses where IP forwarding is off; out of the device that the client came by, the kernel still
      * routes. */
-    hop.state = HOP_UNRESOLVED;
-    hop.ifindex = flow->in_ifindex;
+    hop->state = HOP_UNRESOLVED;
+    hop->ifindex = flow->in_ifindex;
   }
-  return hop;
+  return 0;
 }
 
 #endif

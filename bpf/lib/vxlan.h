@@ -16,9 +16,9 @@ static __always_inline __be16 vxlan_source_port(const struct xlb_flow* flow) {
 }
 
 /* The outer ID matters when a router on the way fragments (DF is off, as the kernel's vxlan device has it): packets of
- * one pair of nodes must not share one in quick succession. The inner L4 checksum differs from packet to packet. */
+ * one pair of nodes must not share one in quick succession, nor the fragments of one inner packet. */
 static __always_inline __be16 vxlan_ip_id(const struct packet* packet, const struct xlb_flow* flow) {
-  return packet->ip_id ^ flow->sport;
+  return packet->ip_id ^ flow->sport ^ bpf_htons(packet->fragment);
 }
 
 static __always_inline void vxlan_write_ip(struct iphdr* ip, const struct packet* packet, const struct xlb_flow* flow) {
@@ -53,7 +53,7 @@ static __always_inline long vxlan_encapsulate(ctx_t* ctx, const struct xlb_node*
   outer->udp.len = bpf_htons((__u16)(packet->ip_length + XLB_VXLAN_HEADROOM - sizeof(struct iphdr)));
   outer->udp.check = 0; /* RFC 7348 4.1 asks for zero; the inner packet has its own */
   outer->vxlan.flags = bpf_htonl(VXLAN_FLAG_VNI);
-  outer->vxlan.vni = flow->vni;
+  outer->vxlan.vni = flow->reply ? flow->vni | PEER_FLAG(XLB_TUNNEL_REPLY) : flow->vni;
   __builtin_memcpy(inner->h_dest, flow->inner_dmac, ETH_ALEN);
   __builtin_memcpy(inner->h_source, flow->inner_smac, ETH_ALEN);
   inner->h_proto = bpf_htons(ETH_P_IP);

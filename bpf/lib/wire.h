@@ -15,14 +15,18 @@
 
 #include "xlb/abi.h"
 
-#define IP_FRAGMENT_BITS 0x3fff /* more fragments, or an offset (RFC 791) */
-#define ECN_MASK 3              /* RFC 3168 */
+#define IP_DONT_FRAGMENT 0x4000 /* RFC 791 3.1, with the two below */
+#define IP_MORE_FRAGMENTS 0x2000
+#define IP_OFFSET_BITS 0x1fff /* in units of 8 bytes */
+#define ECN_MASK 3            /* RFC 3168 */
 #define ECN_ECT_1 1
 #define ECN_ECT_0 2
 #define ECN_CE 3 /* congestion experienced */
 
 #define VXLAN_FLAG_VNI 0x08000000 /* RFC 7348: the I flag */
 #define VXLAN_VNI_BITS 0xffffff00 /* the rest of the word is reserved */
+#define PEER_VNI_WORD bpf_htonl((__u32)XLB_PEER_VNI << 8)
+#define PEER_FLAG(flag) bpf_htonl(flag) /* of enum xlb_tunnel_flags, in the reserved rest of the word */
 
 struct vxlan_header {
   __be32 flags;
@@ -68,6 +72,24 @@ static __always_inline __u16 ip_header_sum(const struct iphdr* ip) {
   sum = (sum & 0xffff) + (sum >> 16);
   sum = (sum & 0xffff) + (sum >> 16);
   return (__u16)sum;
+}
+
+/* The sum of the pseudo header (RFC 9293 3.1, RFC 768) of a packet with this key and `length` bytes of TCP or UDP. */
+static __always_inline __u16 pseudo_header_sum(const struct xlb_flow_key* key, __u16 length) {
+  __u64 sum = (__u64)key->saddr + key->daddr + bpf_htons(key->proto) + bpf_htons(length);
+  return (__u16)~csum_replace(0xffff, sum);
+}
+
+static __always_inline void eth_turn_round(struct ethhdr* eth) {
+  __u8 sender[ETH_ALEN];
+  __builtin_memcpy(sender, eth->h_source, ETH_ALEN);
+  __builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);
+  __builtin_memcpy(eth->h_dest, sender, ETH_ALEN);
+}
+
+static __always_inline int same_mac(const __u8* a, const __u8* b) {
+  __u32 differs = (__u32)(a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5]);
+  return differs == 0;
 }
 
 /* Spreads every input bit over the 64 of the result (the finalizer of splitmix64, Steele et al. 2014). */

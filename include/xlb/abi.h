@@ -16,7 +16,7 @@
 #define XLB_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 #endif
 
-#define XLB_SCHEMA 1
+#define XLB_SCHEMA 3
 
 /* Sizes of the maps that are arrays, and so bounds of the ids in them. Id 0 is "none" for services and backends alike.
  */
@@ -25,6 +25,10 @@
 #define XLB_RING_SLOTS (4 * 1024 * 1024)
 #define XLB_MAX_ADDRS 4096
 #define XLB_MAX_UPLINKS 64
+#define XLB_MAX_SOURCES 65536
+#define XLB_FRAGMENT_ENTRIES 16384
+#define XLB_AFFINITY_ENTRIES 262144
+#define XLB_MAX_PEERS 4096
 #define XLB_DEFAULT_FLOW_ENTRIES (512 * 1024)
 #define XLB_DEFAULT_NEW_FLOW_LIMIT 200000
 
@@ -42,8 +46,18 @@ struct xlb_service_key {
 XLB_STATIC_ASSERT(sizeof(struct xlb_service_key) == 8, "xlb_service_key");
 
 enum xlb_pick {
-  XLB_PICK_NEXT = 0, /* the ring's slots in turn (rr, wrr) */
-  XLB_PICK_HASH = 1, /* slot = hash(client address and port, protocol, service port) (maglev) */
+  XLB_PICK_NEXT = 0,   /* the ring's slots in turn (rr, wrr) */
+  XLB_PICK_HASH = 1,   /* slot = hash(client address and port, protocol, service port) (maglev) */
+  XLB_PICK_LEAST = 2,  /* of two slots at random, the backend with fewer live flows for its weight (least-conn) */
+  XLB_PICK_SOURCE = 3, /* slot = hash(client address, protocol, service port) (sh) */
+};
+
+/* What else a service asks for, as bits of xlb_service.flags. */
+enum xlb_service_flags {
+  XLB_SERVICE_LEFT = 1,       /* begins no flow: its packets pass up, to a socket of the host or to Docker's mesh */
+  XLB_SERVICE_CLOSED = 2,     /* not for this address: packets are dropped */
+  XLB_SERVICE_SNAT = 4,       /* its backends see an address of the node in place of the client's */
+  XLB_SERVICE_OWN_CHOICE = 8, /* other nodes choose other backends: what began there does not go on here */
 };
 
 struct xlb_service {
@@ -51,13 +65,41 @@ struct xlb_service {
   __u32 ring_off; /* first slot in ring */
   __u32 ring_len; /* 0: no backend, packets pass up */
   __u8 pick;      /* enum xlb_pick */
-  __u8 pad[3];
+  __u8 flags;     /* enum xlb_service_flags, bits */
+  __u16 sources;  /* list in the map sources that decides who may come in; 0: everybody may */
+  __u32 affinity; /* ticks for which a client keeps its backend after its last packet; 0: no affinity */
+  __u32 pad;
 };
-XLB_STATIC_ASSERT(sizeof(struct xlb_service) == 16, "xlb_service");
+XLB_STATIC_ASSERT(sizeof(struct xlb_service) == 24, "xlb_service");
 
 struct xlb_service_state {
   __u64 turn; /* XLB_PICK_NEXT: slots handed out so far; written by the programs only */
 };
+
+/* ---- sources: {list, client's address} -> may it come in; the longest prefix decides ----
+ *
+ * A value is four verdicts, a byte each: the host's firewall may tell clients from elsewhere from the node's own
+ * containers, and packets that begin a connection from others. Every list has a prefix of length 0. A packet that finds
+ * none met a list that is being taken away, and is not let in. */
+
+#define XLB_SOURCE_NEW 0     /* a packet that begins a flow */
+#define XLB_SOURCE_LIVING 8  /* a packet of a flow that lives, or of a connection that may have lived before xlb */
+#define XLB_SOURCE_REMOTE 0  /* of a client elsewhere */
+#define XLB_SOURCE_LOCAL 16  /* of a container on this node; shifts are added up */
+#define XLB_SOURCE_MASK 0xff /* what is left of a shifted value */
+
+enum xlb_source_verdict {
+  XLB_SOURCE_ALLOW = 0,
+  XLB_SOURCE_DENY = 1,
+  XLB_SOURCE_LEAVE = 2, /* the host's own firewall and Docker's mesh decide */
+};
+
+struct xlb_source_key {
+  __u32 prefix_length; /* 32 for the list, and as many bits of the address as count */
+  __u32 list;
+  __be32 addr;
+};
+XLB_STATIC_ASSERT(sizeof(struct xlb_source_key) == 12, "xlb_source_key");
 
 /* ring: backend ids, each service's slots side by side. An array map's values are 8 bytes at least, also where they lie
  * in mapped memory, so that one value holds two slots: slot i is backend[i % 2] of value i / 2. */
@@ -72,6 +114,14 @@ enum xlb_kind {
   XLB_KIND_ROUTE = 1, /* any address that this node routes to: full NAT */
   XLB_KIND_VXLAN = 2, /* a task on another node: full NAT inside the ingress network's VXLAN */
   XLB_KIND_LOCAL = 3, /* a task on this node, by the host-side veth of its docker_gwbridge leg: DNAT */
+  /* Flows only, to a backend of kind vxlan that has the flag XLB_BACKEND_PEER: the client's packet as it came, in xlb's
+   * own VNI, which xlb on the task's node delivers. */
+  XLB_KIND_PEER = 4,
+};
+
+enum xlb_backend_flags {
+  XLB_BACKEND_PEER = 1,   /* its node runs xlb and delivers to it: clients' packets may go there as they are */
+  XLB_BACKEND_DIRECT = 2, /* with the above: replies go from its node to the client, not back through this one */
 };
 
 enum xlb_backend_state {
@@ -96,8 +146,33 @@ struct xlb_backend {
   __u8 dmac[XLB_ETH_ALEN]; /* local, vxlan: the task's MAC address */
   __u8 smac[XLB_ETH_ALEN]; /* local: the bridge's; vxlan: this node's MAC in the ingress network */
   __u32 service;           /* id of the one service it belongs to */
+  __u8 flags;              /* enum xlb_backend_flags, bits */
+  __u8 pad;
+  __u16 weight; /* what XLB_PICK_LEAST divides live flows by; 0 counts as 1 */
+  __u32 pad2;
 };
-XLB_STATIC_ASSERT(sizeof(struct xlb_backend) == 64, "xlb_backend");
+XLB_STATIC_ASSERT(sizeof(struct xlb_backend) == 72, "xlb_backend");
+
+/* backend_load: what the programs saw of a backend, by id. */
+struct xlb_backend_load {
+  __u32 live;    /* flows that live: counted by the programs, set right by the sweep */
+  __u32 avoided; /* tick up to which new flows go elsewhere if they can, since it refused one; 0: none */
+};
+XLB_STATIC_ASSERT(sizeof(struct xlb_backend_load) == 8, "xlb_backend_load");
+
+/* ---- affinity: {service, client} -> the backend that it keeps ---- */
+
+struct xlb_affinity_key {
+  __u32 service;
+  __be32 client;
+};
+
+struct xlb_affinity {
+  __u32 backend;
+  __u32 generation; /* the backend's */
+  __u32 seen;       /* tick of the last flow that began, or at which one was used */
+};
+XLB_STATIC_ASSERT(sizeof(struct xlb_affinity) == 12, "xlb_affinity");
 
 /* ---- flows: one entry a direction ---- */
 
@@ -106,7 +181,9 @@ XLB_STATIC_ASSERT(sizeof(struct xlb_backend) == 64, "xlb_backend");
 enum xlb_zone {
   XLB_ZONE_UPLINK = 0,
   XLB_ZONE_TUNNEL = 1,
-  XLB_ZONE_TASK = 2,
+  XLB_ZONE_TASK = 2, /* out of a container on this node: a task's reply, or a client's own packet */
+  XLB_ZONE_HOST = 3, /* of a process on the node itself */
+  XLB_ZONE_PEER = 4, /* a reply in xlb's own VNI. (A request in it is of the zone that it was seen in: the uplink) */
 };
 
 struct xlb_flow_key {
@@ -126,10 +203,14 @@ enum xlb_flow_state {
   XLB_FLOW_FIN_CLIENT = 2, /* the client closed its half */
   XLB_FLOW_FIN_BACKEND = 4,
   XLB_FLOW_RESET = 8,
+  XLB_FLOW_AFFINITY = 16,   /* the client keeps this backend (map affinity) while the flow is used */
+  XLB_FLOW_LEFT_TO_TC = 32, /* the XDP program left a SYN of the flow to TC, which has not seen it yet */
 };
 #define XLB_FLOW_FIN_BOTH (XLB_FLOW_FIN_CLIENT | XLB_FLOW_FIN_BACKEND)
 
-/* Everything that a hit needs. The other direction's key is the rewritten tuple turned round. */
+/* Everything that a hit needs. The other direction's key is the rewritten tuple turned round. An entry of kind
+ * XLB_KIND_NONE has no other direction: it marks a connection that Docker's own mesh carries, and its packets pass up.
+ */
 struct xlb_flow {
   __be32 saddr; /* addresses and ports after the rewrite */
   __be32 daddr;
@@ -147,16 +228,43 @@ struct xlb_flow {
   __u8 peer_zone;          /* zone of the other direction's key */
   __u8 dmac[XLB_ETH_ALEN]; /* next hop on ifindex; local: the task */
   __u8 smac[XLB_ETH_ALEN];
-  __be32 tunnel_dst; /* vxlan: the node that runs the task; replies must come from it */
+  __be32 tunnel_dst; /* vxlan, peer: the node that runs the task; replies must come from it. Local: the peer by which
+                        the client's packets come; 0: they come by themselves */
   __be32 tunnel_src;
-  __be32 vni;
-  __u8 inner_dmac[XLB_ETH_ALEN];
-  __u8 inner_smac[XLB_ETH_ALEN];
-  __u32 in_ifindex; /* the uplink that the client's packets come in by */
+  __be32 vni;                    /* and, in xlb's own, the bits of enum xlb_tunnel_flags */
+  __u8 inner_dmac[XLB_ETH_ALEN]; /* in xlb's own VNI: the first bytes of the backend's uid */
+  __u8 inner_smac[XLB_ETH_ALEN]; /* in xlb's own VNI: the cookie that the pair of nodes knows */
+  __u32 in_ifindex;              /* the uplink that the client's packets come in by */
 };
 XLB_STATIC_ASSERT(sizeof(struct xlb_flow) == 80, "xlb_flow");
 
+/* ---- fragments: a datagram's ports, which its first fragment alone has ---- */
+
+struct xlb_fragment_key {
+  __be32 saddr;
+  __be32 daddr;
+  __be16 id;
+  __u8 proto;
+  __u8 zone; /* enum xlb_zone */
+};
+XLB_STATIC_ASSERT(sizeof(struct xlb_fragment_key) == 12, "xlb_fragment_key");
+
+struct xlb_fragment {
+  __be16 sport;
+  __be16 dport;
+  __u32 seen; /* tick of the first fragment: IDs come again */
+};
+XLB_STATIC_ASSERT(sizeof(struct xlb_fragment) == 8, "xlb_fragment");
+
 /* ---- node: one record, what the programs must know of the node as a whole ---- */
+
+/* Networks that tasks on this node are on, each with its mask; addr is masked. Mask 0: no network. */
+#define XLB_TASK_NETWORKS 8
+
+struct xlb_network {
+  __be32 addr;
+  __be32 mask;
+};
 
 struct xlb_node {
   __u32 schema; /* XLB_SCHEMA; first, so that any version can read it */
@@ -167,9 +275,80 @@ struct xlb_node {
   __u32 new_flow_limit; /* new flows a CPU may make within a tick; 0: no limit */
   __u32 tick_shift;     /* a tick is 2^tick_shift jiffies, about a second */
   __u32 max_frame;      /* a longer frame at XDP was put together by GRO (generic mode) and is left to TC */
+  __be32 bridge_addr;   /* this node's address on docker_gwbridge; 0: none */
+  __be32 sandbox_addr;  /* the ingress sandbox's on it: Docker's own mesh answers there, to this node alone; 0: none */
+  __u32 pad;
+  struct xlb_network task_networks[XLB_TASK_NETWORKS]; /* to a client in one, tasks here see bridge_addr */
+};
+XLB_STATIC_ASSERT(sizeof(struct xlb_node) == 104, "xlb_node");
+
+/* ---- peers: xlb on other nodes, and its own VNI ----
+ *
+ * Frames between two xlb are VXLAN on Swarm's data path port, with a VNI that Swarm does not give out (it counts up
+ * from 4096). The inner frame's sender's address is the pair's cookie, the destination's says which backend is meant,
+ * the reserved byte behind the VNI has flags. */
+#define XLB_PEER_VNI 0x786c62 /* "xlb" */
+#define XLB_UID_PREFIX 6      /* bytes of a backend's uid that name it in a frame */
+
+enum xlb_tunnel_flags {
+  XLB_TUNNEL_REPLY = 1,  /* of a backend's, on its way back to the node that the client's packets came by */
+  XLB_TUNNEL_DIRECT = 2, /* replies to this packet go to the client by themselves */
+};
+
+/* peers: data path address of another node -> what both know (userspace/peer/pair_key.h derives it). `old_`: from
+ * before the swarm's secret was changed, taken until the other side has the new one; all zero: there is none. */
+struct xlb_peer {
+  __u64 key[2]; /* of SipHash-2-4, as the two little-endian words that its definition makes of 16 bytes */
+  __u64 old_key[2];
+  __u8 cookie[XLB_ETH_ALEN];
+  __u8 old_cookie[XLB_ETH_ALEN];
   __u32 pad;
 };
-XLB_STATIC_ASSERT(sizeof(struct xlb_node) == 32, "xlb_node");
+XLB_STATIC_ASSERT(sizeof(struct xlb_peer) == 48, "xlb_peer");
+
+/* peer_states: data path address -> what the peer's programs answered last. */
+struct xlb_peer_state {
+  __u64 seq; /* of the question */
+  __u16 version;
+  __u16 capabilities;
+  __u32 delivers; /* bit i: it delivers to uids[i] of that question */
+};
+XLB_STATIC_ASSERT(sizeof(struct xlb_peer_state) == 16, "xlb_peer_state");
+
+/* deliveries: what a peer's frame says -> id of the local backend. */
+struct xlb_delivery_key {
+  __u8 uid[XLB_UID_PREFIX];
+  __u8 pad[2];
+};
+XLB_STATIC_ASSERT(sizeof(struct xlb_delivery_key) == 8, "xlb_delivery_key");
+
+/* A hello, in place of the inner packet of a frame of xlb's own VNI; ethertype XLB_HELLO_ETHERTYPE, one of those that
+ * IEEE 802 leaves to local experiments. xlbd asks, the peer's programs answer in place, the asker's programs note the
+ * answer in peer_states. All but `version` is in network order; the words that SipHash-2-4 runs over are the struct's
+ * first XLB_HELLO_SIGNED bytes, read as little-endian words. */
+#define XLB_HELLO_ETHERTYPE 0x88b6
+#define XLB_HELLO_VERSION 1
+#define XLB_HELLO_UIDS 8
+
+enum xlb_hello_kind {
+  XLB_HELLO_ASK = 0,
+  XLB_HELLO_ANSWER = 1,
+};
+
+struct xlb_hello {
+  __be16 version; /* of whoever sends it; the fields up to here stay where they are in every version */
+  __u8 kind;      /* enum xlb_hello_kind */
+  __u8 pad;
+  __be16 capabilities;
+  __be16 pad2;
+  __be64 seq;      /* grows with every question of the asker's, over restarts too; an answer has its question's */
+  __be32 delivers; /* answer: bit i says that the sender delivers to uids[i] */
+  __u32 pad3;
+  struct xlb_delivery_key uids[XLB_HELLO_UIDS]; /* all zero: nothing asked */
+  __u8 tag[8];                                  /* SipHash-2-4 by the pair's key */
+};
+#define XLB_HELLO_SIGNED 88
+XLB_STATIC_ASSERT(sizeof(struct xlb_hello) == XLB_HELLO_SIGNED + 8, "xlb_hello");
 
 /* ---- uplinks: ifindex -> may XDP send out of it ---- */
 
@@ -182,7 +361,8 @@ struct xlb_uplink {
 enum xlb_hook {
   XLB_HOOK_XDP = 0,  /* uplink, XDP */
   XLB_HOOK_TC = 1,   /* uplink, TC ingress */
-  XLB_HOOK_TASK = 2, /* host-side veth of a local task, TC ingress */
+  XLB_HOOK_TASK = 2, /* host-side veth of a container, TC ingress */
+  XLB_HOOK_HOST = 3, /* lo and docker_gwbridge, TC egress: what processes on the node send */
   XLB_HOOKS
 };
 

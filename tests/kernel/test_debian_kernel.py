@@ -37,7 +37,9 @@ ENVIRONMENT = {
     "XLB_PACKET_TESTS": os.pathsep.join(packet_programs()),
     "XLB_LAB_PATIENCE": "6",  # emulated, on a machine that may do other things
 }
-TIMEOUT = 900
+if "XLB_KERNEL_LONG" in os.environ:
+    ENVIRONMENT["XLB_KERNEL_LONG"] = "1"
+TIMEOUT = 1800  # engines of Docker, emulated, and other work on the machine
 MEMORY = 3072
 
 

@@ -31,6 +31,12 @@ def test_udp(names: str, static: StaticLab) -> None:
         assert list(client.udp(names, 53, 20, source="fixed").expect_all().tasks.values()) == [20]
 
 
+@pytest.mark.parametrize("size", [1400, 1472, 4000, 8000])
+def test_large_datagrams(names: str, static: StaticLab, size: int) -> None:
+    for client in (static.lab.client, static.lab.far_client):
+        assert client.udp(names, 53, 6, payload=size).expect_all().tasks.keys() == static.names
+
+
 def test_one_port_for_both_protocols(web: str, names: str, xlb: Xlb, static: StaticLab) -> None:
     xlb.ctl("service", "add", f"tcp/{static.vip}:53", "--name", "names-tcp")
     xlb.ctl("backend", "add", "names-tcp", f"{static.backends[0].address}:{HTTP}")
@@ -63,8 +69,10 @@ def test_backend_removed_and_added(web: str, xlb: Xlb, static: StaticLab) -> Non
     gone, stays = static.backends
     with static.lab.client.load((web, 80)) as load:
         load.wait_for("ok", 20)
-        xlb.ctl("backend", "rm", "web", f"{gone.address}:{HTTP}")
+        # Removal ends what is under way; drained first, there is nothing.
+        xlb.ctl("drain", "web", f"{gone.address}:{HTTP}")
         settle(static.lab.client, web, 80, {stays.name}, timeout=3)
+        xlb.ctl("backend", "rm", "web", f"{gone.address}:{HTTP}")
         xlb.ctl("backend", "add", "web", f"{gone.address}:{HTTP}")
         settle(static.lab.client, web, 80, static.names, timeout=3)
         assert load.stop()["failures"] == []

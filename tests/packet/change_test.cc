@@ -66,7 +66,7 @@ TEST_P(ChangeTest, ABackendThatIsGoneEndsItsTcpFlows) {
     Use(OneService(Route("10.1.0.5", 8080)));
     Establish();
     Change(ending);
-    Passed(ClientTcp("A"), {"flow_gone", "pass_no_flow"});  // up to the kernel, which resets
+    Sent(ClientTcp("A"), ResetOf(ClientTcp("A")), {"flow_gone", "answer_reset"});
     EXPECT_FALSE(FlowOf(ClientTcp("A")));
     EXPECT_FALSE(FlowOf(Reply()));
     Passed(ClientTcp("A"), {"pass_no_flow"});
@@ -80,9 +80,15 @@ TEST_P(ChangeTest, ABackendThatIsGoneEndsItsFlowsFromItsSideToo) {
     Use(OneService(Route("10.1.0.5", 8080)));
     Establish();
     Change(ending);
-    Passed(Reply(), {"flow_gone", "pass_no_service"});
+    for (int i = 0; i < 2; i++) Sent(Reply(), ResetOf(Reply()), {"flow_gone", "answer_reset"});
+    // Its client, too, is told when it speaks next.
+    Sent(ClientTcp("A"), ResetOf(ClientTcp("A")), {"flow_gone", "answer_reset"});
     EXPECT_FALSE(FlowOf(ClientTcp("A")));
     EXPECT_FALSE(FlowOf(Reply()));
+
+    Passed(UdpReply(), {"flow_gone", "pass_no_service"});
+    EXPECT_FALSE(FlowOf(ClientUdp()));
+    EXPECT_FALSE(FlowOf(UdpReply()));
   }
 }
 
@@ -95,9 +101,36 @@ TEST_P(ChangeTest, UdpChoosesAnotherBackendAtOnce) {
   node_.backend(2).state = XLB_BACKEND_GONE;
   RaiseEpoch();
   const Packet question = ClientUdp();
-  Sent(question, RoutedTo(question, kSnat, "10.1.0.6:8080"), {"flow_gone", "flow_new", "forward_route"});
+  Sent(question, RoutedTo(question, kSnat, "10.1.0.6:8080"), {"flow_moved", "flow_new", "forward_route"});
   EXPECT_FALSE(FlowOf(UdpReply()));
   EXPECT_EQ(FlowOf(question)->backend, 3u);
+}
+
+TEST_P(ChangeTest, UdpLeavesADrainingBackendWhenThereIsAnother) {
+  Use(Node()
+          .Address(kNodeIp)
+          .Service("udp", "*", 8091, {Route("10.1.0.5", 8080), Route("10.1.0.6", 8080)})
+          .Service("tcp", "*", 8091, {Route("10.1.0.5", 8080)}));
+  Establish();
+  node_.backend(1).state = XLB_BACKEND_DRAINING;
+  node_.Ring(8091, IPPROTO_UDP, {2});
+  RaiseEpoch();
+  // What the old one still answers is the client's, until that asks again.
+  Sent(UdpReply(), ToClient(UdpReply()), {"reply_route", "flow_revalidated"});
+  const Packet question = ClientUdp();
+  Sent(question, RoutedTo(question, kSnat, "10.1.0.6:8080"), {"flow_moved", "flow_new", "forward_route"});
+  EXPECT_FALSE(FlowOf(UdpReply()));
+  Sent(question, RoutedTo(question, kSnat, "10.1.0.6:8080"), {"forward_route"});
+}
+
+TEST_P(ChangeTest, UdpStaysWithADrainingBackendWhenThereIsNoOther) {
+  Use(OneService(Route("10.1.0.5", 8080)));
+  Establish();
+  node_.backend(2).state = XLB_BACKEND_DRAINING;
+  node_.Ring(8091, IPPROTO_UDP, {});
+  RaiseEpoch();
+  Sent(ClientUdp(), ToBackend(ClientUdp()), {"forward_route", "flow_revalidated"});
+  Sent(UdpReply(), ToClient(UdpReply()), {"reply_route", "flow_revalidated"});
 }
 
 TEST_P(ChangeTest, ASynChoosesAnotherBackendAtOnce) {
@@ -106,7 +139,7 @@ TEST_P(ChangeTest, ASynChoosesAnotherBackendAtOnce) {
   Sent(syn, ToBackend(syn), {"flow_new", "forward_route"});
   node_.backend(1).state = XLB_BACKEND_DOWN;
   RaiseEpoch();
-  Sent(syn, RoutedTo(syn, kSnat, "10.1.0.6:8080"), {"flow_gone", "flow_new", "forward_route"});
+  Sent(syn, RoutedTo(syn, kSnat, "10.1.0.6:8080"), {"flow_retried", "flow_new", "forward_route"});
 }
 
 TEST_P(ChangeTest, ADrainingBackendKeepsItsFlowsAndGetsNoNewOnes) {
@@ -146,13 +179,15 @@ TEST_P(ChangeTest, ATaskThatMovesKeepingItsAddressKeepsItsFlows) {
   Sent(Wrapped(answer, 4242).From("198.51.100.5:50000").To("198.51.100.1:4789"), ToClient(answer), {"reply_vxlan"});
 }
 
-TEST_P(ChangeTest, ATunnelledReplyOfABackendThatIsGoneIsTheKernels) {
+TEST_P(ChangeTest, ATunnelledResetOfABackendThatIsGoneIsTheKernels) {
   Use(OneService(Vxlan("10.0.0.7", 80)));
   Programs().Run(GetParam(), ClientTcp("S").Build(), {.ifindex = ifindex_});
   Change([](xlb_backend& backend) { backend.state = XLB_BACKEND_GONE; });
-  const Packet answer = Packet::Tcp("10.0.0.7:80", "10.0.0.2:40000").Flags("SA");
-  Passed(Wrapped(answer), {"flow_gone", "pass_tunnel"});
-  EXPECT_EQ(FlowEntries(), 0u);
+  Packet answer = Packet::Tcp("10.0.0.7:80", "10.0.0.2:40000").Flags("SA");
+  // A stranger's word ends nothing.
+  Passed(Wrapped(answer).From("192.0.2.21:51000"), {"pass_tunnel"});
+  EXPECT_EQ(FlowEntries(), 2u);
+  Passed(Wrapped(answer.Flags("R")), {"flow_gone", "pass_tunnel"});
 }
 
 class LocalChangeTest : public PacketTest {};
@@ -177,8 +212,9 @@ TEST_F(LocalChangeTest, AReplyOfATaskThatIsGone) {
   RaiseEpoch();
   ifindex_ = Network().task;
   const Packet answer = Packet::Tcp("172.18.0.3:80", kClient).Macs(kTaskMac, kBridgeMac).Flags("SA");
-  ExpectPassed(Program::kTask, answer.Build(), {"flow_gone", "pass_no_service"});
-  EXPECT_EQ(FlowEntries(), 0u);
+  ExpectSent(Program::kTask, Verdict::kRedirect, answer.Build(), ResetOf(answer).Build(),
+             {"flow_gone", "answer_reset"});
+  EXPECT_EQ(FlowEntries(), 2u) << "for the client to be told as well";
 }
 
 }  // namespace

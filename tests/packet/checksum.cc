@@ -26,7 +26,8 @@ std::string ErrorsAt(const Bytes& frame, size_t ip, std::string_view where) {
     const bool vxlan = Get16(frame, l4 + 2) == kVxlanPort;
     if (ChecksumResidue(frame, ip) != 0) errors += fmt::format("{}UDP checksum is wrong\n", where);
     if (vxlan && Get16(frame, l4 + 6) != 0) errors += fmt::format("{}VXLAN with a UDP checksum\n", where);
-    if (vxlan) errors += ErrorsAt(frame, l4 + kUdpLength + kVxlanLength + kEthernetLength, "inner ");
+    const size_t inner = l4 + kUdpLength + kVxlanLength + kEthernetLength;
+    if (vxlan && Get16(frame, inner - 2) == kEtherIpv4) errors += ErrorsAt(frame, inner, "inner ");
   }
   return errors;
 }

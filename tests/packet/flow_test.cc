@@ -28,6 +28,7 @@ class FlowTest : public UplinkTest {
   void BeginUdp() { Sent(ClientUdp(), ToBackend(ClientUdp()), {"flow_new", "forward_route"}); }
   void Forward(std::string_view flags) { Sent(ClientTcp(flags), ToBackend(ClientTcp(flags)), {"forward_route"}); }
   void Answer(std::string_view flags) { Sent(Reply(flags), ToClient(Reply(flags)), {"reply_route"}); }
+  void Refuse() { Sent(Reply("RA"), ToClient(Reply("RA")), {"reply_route", "flow_refused"}); }
 
   // Both entries of the flow must know this and nothing else.
   void ExpectState(int state, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
@@ -107,15 +108,15 @@ TEST_P(FlowTest, FollowsAReset) {
   ExpectState(XLB_FLOW_RESET);
   SetUp();
   Begin();
-  Answer("RA");
+  Refuse();
   ExpectState(XLB_FLOW_REPLIED | XLB_FLOW_RESET);
 }
 
 TEST_P(FlowTest, ASynOnALivingFlowKeepsIt) {
   Use(Node().Address(kNodeIp).Service("tcp", "*", 8091, {Route("10.1.0.5", 8080), Route("10.1.0.6", 8080)}));
   Begin();
-  Forward("S");
   Answer("SA");
+  Forward("S");
   Forward("S");
   EXPECT_EQ(FlowOf(ClientTcp(""))->backend, 1u);
 }
@@ -137,6 +138,7 @@ TEST_P(FlowTest, ASynOnAnEndedFlowChoosesAnew) {
     SetUp();
     Use(Node().Address(kNodeIp).Service("tcp", "*", 8091, {Route("10.1.0.5", 8080), Route("10.1.0.6", 8080)}));
     Begin();
+    Answer("SA");
     if (by_reset) {
       Answer("R");
     } else {
@@ -220,7 +222,7 @@ TEST_P(FlowTest, AFlowWhosePortAnotherOneClaimedIsOver) {
   Sent(other_udp, ToBackend(other_udp), {"flow_new", "forward_route"});
   NextTick();
   // To go on would be to speak in the other client's connection.
-  Passed(ClientTcp("A"), {"flow_gone", "pass_no_flow"});
+  Sent(ClientTcp("A"), ResetOf(ClientTcp("A")), {"flow_gone", "answer_reset"});
   EXPECT_FALSE(FlowOf(ClientTcp("A")));
   Run(GetParam(), ClientUdp().Build(), {"flow_gone", "flow_new", "forward_route", "port_changed"});
   const Packet answer = Reply("SA");
@@ -246,7 +248,7 @@ TEST_P(FlowTest, ALateReplyOfAnEarlierBackendLeavesTheNewFlowAlone) {
   EvictFlow(ClientTcp(""));
   const Packet again = ClientTcp("S");
   Sent(again, RoutedTo(again, kSnat, "10.1.0.6:8080"), {"flow_new", "forward_route"});
-  Answer("RA");
+  Refuse();
   EXPECT_EQ(FlowOf(again)->state, 0);
 }
 

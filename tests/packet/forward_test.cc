@@ -144,14 +144,30 @@ TEST_F(LocalTest, TheTasksReplyGoesToTheClientUnderTheServicesAddress) {
   ExpectSent(Program::kTask, Verdict::kRedirect, data.Build(), ToClient(data).Build(), {"reply_local"});
 }
 
+// A task that is on a network with the client's address would look for the client there.
+TEST_F(LocalTest, AClientInANetworkOfTasksIsSeenAsTheNode) {
+  Node node = OneService(Local("172.18.0.3", 80));
+  node.self.bridge_addr = AddressBe("172.18.0.1");
+  node.self.task_networks[0] = {AddressBe("10.0.0.0"), AddressBe("255.255.255.0")};
+  node.self.task_networks[7] = {AddressBe("198.51.100.0"), AddressBe("255.255.255.0")};
+  Use(node);
+  const auto from = [](const std::string& client) { return ClientTcp("S").From(client); };
+  for (const auto& [address, port] : {std::pair("198.51.100.9:", "40009"), std::pair("10.0.0.9:", "40010")}) {
+    const Packet syn = from(std::string(address) + port);
+    ExpectSent(Program::kUplink, Verdict::kRedirect, syn.Build(),
+               ToTask(syn, std::string("172.18.0.1:") + port, "172.18.0.3:80", kBridgeMac).Build(),
+               {"flow_new", "forward_local"});
+  }
+  const Packet other = from("198.51.101.9:40009");
+  ExpectSent(Program::kUplink, Verdict::kRedirect, other.Build(),
+             ToTask(other, "198.51.101.9:40009", "172.18.0.3:80", kBridgeMac).Build(), {"flow_new", "forward_local"});
+}
+
 TEST_F(LocalTest, WhatElseATaskSendsIsItsOwnAffair) {
   Deliver(ClientTcp("S"), {"flow_new", "forward_local"});
   ifindex_ = Network().task;
   const Packet other_port = Reply(Packet::Tcp("0.0.0.0", "0.0.0.0")).From("172.18.0.3:8080");
   ExpectPassed(Program::kTask, other_port.Build(), {"pass_no_service"});
-  // Not even towards a service of this node: the zone tells a task's packets from an uplink's.
-  const Packet to_service = Packet::Tcp("172.18.0.3:5000", kService).Macs(kTaskMac, kBridgeMac).Flags("S");
-  ExpectPassed(Program::kTask, to_service.Build(), {"pass_no_service"});
   ExpectPassed(Program::kTask, Packet::ArpRequest("172.18.0.3", "172.18.0.1").Build(), {"pass_link"});
   ExpectPassed(Program::kTask, Reply(Packet::Icmp("0.0.0.0", "0.0.0.0")).Build(), {"pass_protocol"});
 }

@@ -29,14 +29,14 @@ TEST_P(IcmpTest, LargerThanTheTunnelCarries) {
   Use(OneService(Vxlan("10.0.0.7", 80)));
   node_.self.max_frame = 1600;
   Rewrite();
-  TooBig(ClientUdp().PayloadOf(1451 - 28), {"flow_new", "answer_too_big"}, 1450);
-  TooBig(ClientUdp().PayloadOf(1500 - 28), {"answer_too_big"}, 1450);
+  TooBig(ClientUdp().DontFragment().PayloadOf(1451 - 28), {"flow_new", "answer_too_big"}, 1450);
+  TooBig(ClientUdp().DontFragment().PayloadOf(1500 - 28), {"answer_too_big"}, 1450);
   const Packet fits = ClientUdp().PayloadOf(1450 - 28);
   Tunnelled(fits, ToTask(fits, "10.0.0.2:40000", "10.0.0.7:80", kIngressMac), {"forward_vxlan"});
 
   const Packet syn = ClientTcp("S");
   Tunnelled(syn, ToTask(syn, "10.0.0.2:40000", "10.0.0.7:80", kIngressMac), {"flow_new", "forward_vxlan"});
-  TooBig(ClientTcp("A").PayloadOf(1451 - 40), {"answer_too_big"}, 1450);
+  TooBig(ClientTcp("A").DontFragment().PayloadOf(1451 - 40), {"answer_too_big"}, 1450);
   // The connection lives on.
   const Packet ack = ClientTcp("A");
   Tunnelled(ack, ToTask(ack, "10.0.0.2:40000", "10.0.0.7:80", kIngressMac), {"forward_vxlan"});

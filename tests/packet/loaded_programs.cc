@@ -19,11 +19,12 @@ constexpr uint8_t kPoison = 0xa5;
 constexpr size_t kMaxOutput = 4096;
 
 // The maps say "pin by name", which libbpf made a path of when it opened the object: taken back here.
-void Prepare(bpf_object* object, uint32_t flow_entries) {
+void Prepare(bpf_object* object, const LoadedPrograms::MapSizes& sizes) {
   bpf_map* map;
   bpf_object__for_each_map(map, object) {
     bpf_map__set_pin_path(map, nullptr);
-    if (std::string_view(bpf_map__name(map)) == "flows") bpf_map__set_max_entries(map, flow_entries);
+    const auto size = sizes.find(std::string_view(bpf_map__name(map)));
+    if (size != sizes.end()) bpf_map__set_max_entries(map, size->second);
   }
 }
 
@@ -87,36 +88,23 @@ std::string ToString(Verdict verdict) {
   return "unknown";
 }
 
-absl::StatusOr<std::unique_ptr<LoadedPrograms>> LoadedPrograms::Load(uint32_t flow_entries) {
+absl::StatusOr<std::unique_ptr<LoadedPrograms>> LoadedPrograms::Load(const MapSizes& sizes) {
   std::unique_ptr<LoadedPrograms> programs(new LoadedPrograms);
-  XLB_RETURN_IF_ERROR(programs->Open(flow_entries));
+  XLB_RETURN_IF_ERROR(programs->Open(sizes));
   return programs;
 }
 
-absl::Status LoadedPrograms::Open(uint32_t flow_entries) {
+absl::Status LoadedPrograms::Open(const MapSizes& sizes) {
   xdp_ = xdp_bpf__open();
   tc_ = tc_bpf__open();
   if (xdp_ == nullptr || tc_ == nullptr) return ErrnoStatus(errno, "cannot open the objects");
-  Prepare(xdp_->obj, flow_entries);
-  Prepare(tc_->obj, flow_entries);
+  Prepare(xdp_->obj, sizes);
+  Prepare(tc_->obj, sizes);
   if (xdp_bpf__load(xdp_) != 0) return ErrnoStatus(errno, "cannot load the XDP object");
   XLB_RETURN_IF_ERROR(ShareMaps(xdp_->obj, tc_->obj));
   if (tc_bpf__load(tc_) != 0) return ErrnoStatus(errno, "cannot load the TC object");
 
-  const auto& maps = xdp_->maps;
-  maps_ = MapSet{.node = bpf_map__fd(maps.this_node),
-                 .addrs = bpf_map__fd(maps.addrs),
-                 .uplinks = bpf_map__fd(maps.uplinks),
-                 .services = bpf_map__fd(maps.services),
-                 .service_state = bpf_map__fd(maps.service_state),
-                 .backends = bpf_map__fd(maps.backends),
-                 .ring = bpf_map__fd(maps.ring),
-                 .flows = bpf_map__fd(maps.flows),
-                 .counters = bpf_map__fd(maps.counters),
-                 .drops = bpf_map__fd(maps.drops),
-                 .service_stats = bpf_map__fd(maps.service_stats),
-                 .backend_stats = bpf_map__fd(maps.backend_stats),
-                 .new_flows = bpf_map__fd(maps.new_flows)};
+  maps_ = MapFdsOf(xdp_->maps);
 
   // Metadata in front of the frame is what can be poisoned. Older kernels take 32 bytes of it, which is not all that a
   // tunnel header covers, but better than none.
@@ -141,9 +129,11 @@ int LoadedPrograms::fd(Program program) const {
     case Program::kUplink:
       return bpf_program__fd(tc_->progs.xlb_uplink);
     case Program::kTask:
+      return bpf_program__fd(tc_->progs.xlb_task);
+    case Program::kHost:
       break;
   }
-  return bpf_program__fd(tc_->progs.xlb_task);
+  return bpf_program__fd(tc_->progs.xlb_host);
 }
 
 int LoadedPrograms::clock_fd() const { return bpf_program__fd(tc_->progs.xlb_clock); }
@@ -172,15 +162,19 @@ Outcome LoadedPrograms::RunTc(Program program, const Bytes& frame, const RunOpti
   Bytes out(kMaxOutput);
   __sk_buff context{}, context_out{};
   context.ifindex = options.ifindex;
-  context.ingress_ifindex = options.ifindex;
+  context.ingress_ifindex = program == Program::kHost ? options.forwarded_from : options.ifindex;
   context.gso_size = options.gso_size;
+  context.mark = options.mark;
   LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_out = out.data(),
               .data_size_in = static_cast<uint32_t>(frame.size()), .data_size_out = static_cast<uint32_t>(out.size()),
               .ctx_in = &context, .ctx_out = &context_out, .ctx_size_in = sizeof(context),
               .ctx_size_out = sizeof(context_out), .repeat = 1);
   if (bpf_prog_test_run_opts(fd(program), &run) != 0) return {.error = errno};
   out.resize(run.data_size_out);
-  return {.verdict = TcVerdict(run.retval), .frame = std::move(out), .gso_size = context_out.gso_size};
+  return {.verdict = TcVerdict(run.retval),
+          .frame = std::move(out),
+          .gso_size = context_out.gso_size,
+          .mark = context_out.mark};
 }
 
 }  // namespace xlb::test

@@ -3,10 +3,13 @@
 #define XLB_TESTS_PACKET_LOADED_PROGRAMS_H_
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "base/status.h"
+#include "dataplane/map_fds.h"
 #include "packet/bytes.h"
 #include "xlb/abi.h"
 
@@ -15,7 +18,7 @@ struct xdp_bpf;
 
 namespace xlb::test {
 
-enum class Program { kXdp, kUplink, kTask };
+enum class Program { kXdp, kUplink, kTask, kHost };
 
 // One word for what XDP and TC return.
 enum class Verdict { kPass, kDrop, kTransmit, kRedirect, kUnknown };
@@ -25,24 +28,23 @@ struct Outcome {
   Verdict verdict = Verdict::kUnknown;
   Bytes frame{};
   uint32_t gso_size = 0;
-  int error = 0;  // errno when the kernel did not run the program at all
+  uint32_t mark = 0;  // skb only
+  int error = 0;      // errno when the kernel did not run the program at all
 };
 
 struct RunOptions {
-  uint32_t ifindex = 0;          // of the device that the frame comes in by
+  uint32_t ifindex = 0;          // of the device that the frame comes in by; kHost: that it is about to leave by
+  uint32_t forwarded_from = 0;   // kHost: of the device that it came in by; 0: the node itself made it
   uint32_t gso_size = 0;         // skb only
+  uint32_t mark = 0;             // skb only
   uint32_t metadata_length = 0;  // XDP only: taken from the headroom; 0: as much as is good for poison
-};
-
-struct MapSet {
-  int node, addrs, uplinks, services, service_state, backends, ring, flows;
-  int counters, drops, service_stats, backend_stats, new_flows;
 };
 
 class LoadedPrograms {
  public:
-  // Both objects with one set of maps between them; the flow table with `flow_entries`.
-  static absl::StatusOr<std::unique_ptr<LoadedPrograms>> Load(uint32_t flow_entries);
+  // Both objects with one set of maps between them; maps that are named get as many entries.
+  using MapSizes = std::map<std::string, uint32_t, std::less<>>;
+  static absl::StatusOr<std::unique_ptr<LoadedPrograms>> Load(const MapSizes& sizes);
   ~LoadedPrograms();
   LoadedPrograms(const LoadedPrograms&) = delete;
   LoadedPrograms& operator=(const LoadedPrograms&) = delete;
@@ -51,19 +53,19 @@ class LoadedPrograms {
   // would hand out zeros, which hide a byte that the program forgets to write.
   Outcome Run(Program program, const Bytes& frame, const RunOptions& options) const;
 
-  const MapSet& maps() const { return maps_; }
+  const MapFds& maps() const { return maps_; }
   int fd(Program program) const;
   int clock_fd() const;
 
  private:
   LoadedPrograms() = default;
-  absl::Status Open(uint32_t flow_entries);
+  absl::Status Open(const MapSizes& sizes);
   Outcome RunXdp(const Bytes& frame, const RunOptions& options) const;
   Outcome RunTc(Program program, const Bytes& frame, const RunOptions& options) const;
 
   xdp_bpf* xdp_ = nullptr;
   tc_bpf* tc_ = nullptr;
-  MapSet maps_{};
+  MapFds maps_{};
   uint32_t poison_length_ = 0;
 };
 

@@ -34,7 +34,7 @@ int Main(int argc, char** argv) {
   StayOnOneCpu();
   auto entered = EnterTestNetwork();
   if (absl::IsUnavailable(entered.status())) return Skip(std::string(entered.status().message()));
-  auto loaded = entered.ok() ? LoadedPrograms::Load(kFlowEntries) : entered.status();
+  auto loaded = entered.ok() ? LoadedPrograms::Load({{"flows", kFlowEntries}}) : entered.status();
   if (!loaded.ok()) {
     std::fprintf(stderr, "%s\n", std::string(loaded.status().message()).c_str());
     return 1;

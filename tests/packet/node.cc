@@ -6,10 +6,12 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "packet/test_network.h"
 
@@ -100,7 +102,7 @@ Node& Node::Uplink(uint32_t ifindex, bool native_xdp) {
 }
 
 Node& Node::Service(std::string_view protocol, std::string_view address, uint16_t port,
-                    std::initializer_list<xlb_backend> backends, xlb_pick pick) {
+                    const std::vector<xlb_backend>& backends, xlb_pick pick) {
   xlb_service_key key{};
   key.addr = address == "*" ? 0 : AddressBe(address);
   key.port = htons(port);
@@ -120,27 +122,88 @@ Node& Node::Service(std::string_view protocol, std::string_view address, uint16_
   return *this;
 }
 
-void ClearMaps(const MapSet& maps) {
+Node& Node::Ring(uint16_t port, uint8_t protocol, std::initializer_list<uint32_t> ids) {
+  for (auto& [key, service] : services_) {
+    if (key.port != htons(port) || key.proto != protocol) continue;
+    service.ring_off = static_cast<uint32_t>(ring_.size());
+    service.ring_len = static_cast<uint32_t>(ids.size());
+  }
+  ring_.insert(ring_.end(), ids);
+  return *this;
+}
+
+Node& Node::Flags(uint8_t flags) {
+  services_.back().second.flags = flags;
+  return *this;
+}
+
+Node& Node::Source(std::string_view prefix, uint32_t verdicts) {
+  xlb_service& service = services_.back().second;
+  service.sources = static_cast<uint16_t>(service.id);
+  const size_t slash = prefix.find('/');
+  const xlb_source_key key{
+      .prefix_length = 32u + static_cast<uint32_t>(std::stoi(std::string(prefix.substr(slash + 1)))),
+      .list = service.id,
+      .addr = AddressBe(prefix.substr(0, slash))};
+  sources_.push_back({key, verdicts});
+  return *this;
+}
+
+Node& Node::Peer(std::string_view address, std::string_view cookie, std::string_view old_cookie) {
+  xlb_peer peer{};
+  CopyMac(peer.cookie, std::string(cookie).c_str());
+  CopyMac(peer.old_cookie, std::string(old_cookie).c_str());
+  std::copy(std::begin(kPeerKey), std::end(kPeerKey), peer.key);
+  if (old_cookie != "00:00:00:00:00:00") std::copy(std::begin(kOldPeerKey), std::end(kOldPeerKey), peer.old_key);
+  peers_.emplace_back(AddressBe(address), peer);
+  return *this;
+}
+
+Node& Node::Delivers(uint32_t backend_id) {
+  delivered_.push_back(backend_id);
+  return *this;
+}
+
+xlb_backend WithUid(xlb_backend backend, std::string_view first_bytes) {
+  std::memcpy(backend.uid, ParseMac(std::string(first_bytes).c_str()).data(), XLB_UID_PREFIX);
+  return backend;
+}
+
+void ClearMaps(const MapFds& maps) {
+  ClearHash<xlb_source_key>(maps.sources);
   ClearHash<uint32_t>(maps.addrs);
   ClearHash<uint32_t>(maps.uplinks);
   ClearHash<xlb_service_key>(maps.services);
   ClearHash<xlb_flow_key>(maps.flows);
+  ClearHash<xlb_fragment_key>(maps.fragments);
+  ClearHash<xlb_affinity_key>(maps.affinity);
+  ClearHash<uint32_t>(maps.peers);
+  ClearHash<uint32_t>(maps.peer_states);
+  ClearHash<xlb_delivery_key>(maps.deliveries);
   ClearArray(maps.node, 1, sizeof(xlb_node));
   ClearArray(maps.new_flows, 1, sizeof(xlb_new_flows));
   ClearArray(maps.ring, kMaxIds, sizeof(xlb_ring_pair));
   ClearArray(maps.backends, kMaxIds, sizeof(xlb_backend));
+  ClearArray(maps.backend_load, kMaxIds, sizeof(xlb_backend_load));
   ClearArray(maps.service_state, kMaxIds, sizeof(xlb_service_state));
   ClearArray(maps.service_stats, kMaxIds, sizeof(xlb_stats));
   ClearArray(maps.backend_stats, kMaxIds, sizeof(xlb_stats));
 }
 
-void Node::Write(const MapSet& maps) const {
+void Node::Write(const MapFds& maps) const {
   for (size_t i = 0; i < backends_.size(); i++) Put(maps.backends, static_cast<uint32_t>(i + 1), backends_[i]);
   for (size_t i = 0; i < ring_.size(); i += 2) {
     const xlb_ring_pair pair{{ring_[i], i + 1 < ring_.size() ? ring_[i + 1] : 0}};
     Put(maps.ring, static_cast<uint32_t>(i / 2), pair);
   }
+  for (const auto& [key, verdicts] : sources_) Put(maps.sources, key, verdicts);
   for (const auto& [key, service] : services_) Put(maps.services, key, service);
+  for (const auto& [address, peer] : peers_) Put(maps.peers, address, peer);
+  for (const uint32_t id : delivered_) {
+    xlb_delivery_key key{};
+    std::memcpy(key.uid, backends_.at(id - 1).uid, XLB_UID_PREFIX);
+    Put(maps.deliveries, key, id);
+  }
   for (const uint32_t address : addresses_) Put(maps.addrs, address, uint8_t{1});
   for (const auto& [ifindex, uplink] : uplinks_) Put(maps.uplinks, ifindex, uplink);
   Put(maps.node, uint32_t{0}, self);

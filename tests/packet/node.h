@@ -5,7 +5,6 @@
 #define XLB_TESTS_PACKET_NODE_H_
 
 #include <cstdint>
-#include <initializer_list>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -33,15 +32,27 @@ class Node {
   Node& Uplink(uint32_t ifindex, bool native_xdp);
   // The ring has the backends in the order given. `address` "*": every address of the node.
   Node& Service(std::string_view protocol, std::string_view address, uint16_t port,
-                std::initializer_list<xlb_backend> backends, xlb_pick pick = XLB_PICK_NEXT);
+                const std::vector<xlb_backend>& backends, xlb_pick pick = XLB_PICK_NEXT);
+
+  // The ring of a service that there is: ids of backends.
+  Node& Ring(uint16_t port, uint8_t protocol, std::initializer_list<uint32_t> ids);
+  // Of the service made last.
+  Node& Flags(uint8_t flags);
+  // Verdicts of `prefix` in the list of the service made last; the first call makes the list.
+  Node& Source(std::string_view prefix, uint32_t verdicts);
+
+  // Another node's xlb, and a backend of this node that is delivered to for it, by the first bytes of its uid.
+  Node& Peer(std::string_view address, std::string_view cookie, std::string_view old_cookie = "00:00:00:00:00:00");
+  Node& Delivers(uint32_t backend_id);
 
   // Brings the maps to this state; other entries of services, addresses and uplinks are not touched. May be called
   // again after changes.
-  void Write(const MapSet& maps) const;
+  void Write(const MapFds& maps) const;
 
   xlb_backend& backend(uint32_t id) { return backends_.at(id - 1); }  // ids count from 1 in the order given
   const std::vector<xlb_backend>& backends() const { return backends_; }
   const std::vector<std::pair<xlb_service_key, xlb_service>>& services() const { return services_; }
+  xlb_service& service(uint32_t id) { return services_.at(id - 1).second; }
 
   xlb_node self{};
 
@@ -49,12 +60,21 @@ class Node {
   std::vector<uint32_t> addresses_;
   std::vector<std::pair<uint32_t, xlb_uplink>> uplinks_;
   std::vector<std::pair<xlb_service_key, xlb_service>> services_;
+  std::vector<std::pair<xlb_source_key, uint32_t>> sources_;
+  std::vector<std::pair<uint32_t, xlb_peer>> peers_;
+  std::vector<uint32_t> delivered_;
   std::vector<xlb_backend> backends_;
   std::vector<uint32_t> ring_;
 };
 
 // Empties every map, so that nothing of an earlier case is left.
-void ClearMaps(const MapSet& maps);
+void ClearMaps(const MapFds& maps);
+
+// Gives the backend a uid that begins with these bytes.
+xlb_backend WithUid(xlb_backend backend, std::string_view first_bytes);
+// The pair's key of every peer made by Node::Peer.
+inline constexpr uint64_t kPeerKey[2] = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+inline constexpr uint64_t kOldPeerKey[2] = {0x1706050403020100, 0x1f0e0d0c0b0a0908};
 
 // "192.0.2.1" as the maps hold it.
 uint32_t AddressBe(std::string_view text);

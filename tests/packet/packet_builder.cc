@@ -75,6 +75,19 @@ Packet& Packet::To(std::string_view destination) {
   return *this;
 }
 
+Packet& Packet::IcmpType(uint8_t type, uint8_t code, uint32_t rest) {
+  icmp_type_ = static_cast<uint16_t>(type << 8 | code);
+  icmp_rest_ = rest;
+  return *this;
+}
+
+Packet& Packet::TurnRound() {
+  std::swap(source_, destination_);
+  std::swap(source_port_, destination_port_);
+  std::swap(source_mac_, destination_mac_);
+  return *this;
+}
+
 Packet& Packet::Fragment(uint16_t offset_bytes, bool more) {
   return Set(fragment_, static_cast<uint16_t>(offset_bytes / 8 | (more ? 0x2000 : 0)));
 }
@@ -88,16 +101,22 @@ Packet& Packet::Flags(std::string_view flags) {
   return *this;
 }
 
+Packet& Packet::Sequence(uint32_t sequence, uint32_t acknowledgement) {
+  sequence_ = sequence;
+  acknowledgement_ = acknowledgement;
+  return *this;
+}
+
 Packet& Packet::PayloadOf(size_t length) {
   payload_.clear();
   for (size_t i = 0; i < length; i++) Put8(payload_, static_cast<unsigned>(i * 7 + 3));
   return *this;
 }
 
-Packet& Packet::Vxlan(uint32_t vni, const Bytes& frame, uint8_t flags) {
+Packet& Packet::Vxlan(uint32_t vni, const Bytes& frame, uint8_t flags, uint8_t reserved) {
   payload_.clear();
   Put32(payload_, static_cast<uint32_t>(flags) << 24);
-  Put32(payload_, vni << 8);
+  Put32(payload_, vni << 8 | reserved);
   Append(payload_, frame);
   return NoUdpChecksum();
 }
@@ -107,12 +126,12 @@ Bytes Packet::BuildL4() const {
   if (protocol_ == kTcp) {
     Put16(l4, source_port_);
     Put16(l4, destination_port_);
-    Put32(l4, 0x01020304);  // sequence and acknowledgement
-    Put32(l4, 0x05060708);
+    Put32(l4, sequence_);
+    Put32(l4, acknowledgement_);
     Put8(l4, data_offset_.value_or(static_cast<uint8_t>(5 + tcp_options_.size() / 4)) << 4);
     Put8(l4, flags_);
-    Put16(l4, 0xfaf0);  // window
-    Put32(l4, 0);       // checksum, urgent pointer
+    Put16(l4, window_);
+    Put32(l4, 0);  // checksum, urgent pointer
     Append(l4, tcp_options_);
   } else if (protocol_ == kUdp) {
     Put16(l4, source_port_);
@@ -120,9 +139,9 @@ Bytes Packet::BuildL4() const {
     Put16(l4, udp_length_.value_or(static_cast<uint16_t>(kUdpLength + payload_.size())));
     Put16(l4, 0);
   } else if (protocol_ == kIcmp) {
-    Put16(l4, 0x0800);  // echo request
+    Put16(l4, icmp_type_);
     Put16(l4, 0);
-    Put32(l4, 0x00010001);
+    Put32(l4, icmp_rest_);
   }
   Append(l4, payload_);
   return l4;

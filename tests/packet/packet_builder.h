@@ -29,6 +29,7 @@ class Packet {
   Packet& Vlan(uint16_t id, uint16_t type = kEtherVlan);
   Packet& From(std::string_view source);
   Packet& To(std::string_view destination);
+  Packet& TurnRound();  // addresses, ports and MAC addresses
   Packet& Tos(uint8_t tos) { return Set(tos_, tos); }
   Packet& Ttl(uint8_t ttl) { return Set(ttl_, ttl); }
   Packet& Id(uint16_t id) { return Set(id_, id); }
@@ -36,13 +37,16 @@ class Packet {
   Packet& Fragment(uint16_t offset_bytes, bool more);
   Packet& IpOptions(Bytes options);  // a multiple of four bytes
   Packet& Flags(std::string_view flags);
+  Packet& Sequence(uint32_t sequence, uint32_t acknowledgement);
+  Packet& Window(uint16_t window) { return Set(window_, window); }
   Packet& TcpOptions(Bytes options);  // a multiple of four bytes
   Packet& Payload(std::string_view text) { return Set(payload_, Bytes(text.begin(), text.end())); }
   Packet& Payload(Bytes bytes) { return Set(payload_, std::move(bytes)); }
-  Packet& PayloadOf(size_t length);  // `length` bytes, each another one
+  Packet& PayloadOf(size_t length);                                 // `length` bytes, each another one
+  Packet& IcmpType(uint8_t type, uint8_t code, uint32_t rest = 0);  // `rest`: the second word of the header
   Packet& NoUdpChecksum() { return ForceL4Checksum(0); }
-  // The payload of a UDP packet to port 4789: a VXLAN header and the frame.
-  Packet& Vxlan(uint32_t vni, const Bytes& frame, uint8_t flags = 0x08);
+  // The payload of a UDP packet to port 4789: a VXLAN header and the frame. `reserved`: the byte behind the VNI.
+  Packet& Vxlan(uint32_t vni, const Bytes& frame, uint8_t flags = 0x08, uint8_t reserved = 0);
   Packet& Trailer(size_t length) { return Set(trailer_, length); }  // Ethernet padding
 
   Packet& ForceVersion(uint8_t version) { return Set(version_, version); }
@@ -89,6 +93,11 @@ class Packet {
   uint16_t fragment_ = 0;
   Bytes ip_options_;
   uint8_t flags_ = 0x10;
+  uint32_t sequence_ = 0x01020304;
+  uint32_t acknowledgement_ = 0x05060708;
+  uint16_t window_ = 0xfaf0;
+  uint16_t icmp_type_ = 0x0800;  // echo request
+  uint32_t icmp_rest_ = 0x00010001;
   Bytes tcp_options_;
   Bytes payload_;
   size_t trailer_ = 0;

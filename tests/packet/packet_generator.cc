@@ -18,12 +18,22 @@ constexpr size_t kTunnelLength = kEthernetLength + kIpLength + kUdpLength + kVxl
 }  // namespace
 
 PacketGenerator::Input PacketGenerator::Next() {
+  if (!fragments_.empty() && OneIn(2)) {
+    Input later = std::move(fragments_.front());
+    fragments_.pop_front();
+    return later;
+  }
   Input input;
   input.program = OneIn(2) ? Program::kXdp : Program::kUplink;
-  const uint32_t kind = Below(10);
-  Packet packet = kind < 5 || peers_.empty() ? ClientPacket() : kind < 9 ? Answer(input.program) : Oddity();
+  const uint32_t kind = Below(12);
+  Packet packet = kind < 5 || peers_.empty() ? ClientPacket()
+                  : kind < 9                 ? Answer(input.program)
+                  : kind < 11                ? Error(input.program)
+                                             : Oddity();
   input.frame = packet.Build();
+  if (OneIn(5)) Cut(input);
   if (OneIn(2)) Mutate(input.frame);
+  input.marked = input.program != Program::kXdp && OneIn(20);
   return input;
 }
 
@@ -31,7 +41,7 @@ void PacketGenerator::Decorate(Packet& packet) {
   packet.Id(static_cast<uint16_t>(random_()));
   if (OneIn(3)) packet.Tos(static_cast<uint8_t>(random_()));
   if (OneIn(10)) packet.Ttl(static_cast<uint8_t>(Below(4)));
-  if (OneIn(2)) packet.PayloadOf(Below(OneIn(8) ? 1460 : 64));
+  if (OneIn(2)) packet.PayloadOf(Below(OneIn(6) ? 2000 : 64));
   if (OneIn(4)) packet.DontFragment();
   if (packet.protocol() == kTcp) {
     packet.Flags(kFlags[Below(std::size(kFlags))]);
@@ -67,6 +77,34 @@ Packet PacketGenerator::Answer(Program& program) {
   return outer;
 }
 
+Packet PacketGenerator::Error(Program& program) {
+  constexpr uint8_t kTypes[] = {3, 3, 3, 3, 11, 12, 0, 4, 5, 8};
+  const Peer& peer = peers_[Below(static_cast<uint32_t>(peers_.size()))];
+  // What the backend got, or, guessed, what a client got.
+  const bool of_backend = !OneIn(3);
+  Packet quoted = of_backend ? Packet::Ip(peer.protocol, peer.destination, peer.source)
+                             : Packet::Ip(OneIn(2) ? kTcp : kUdp, kServices[0],
+                                          fmt::format("203.0.113.{}:{}", Below(8), 40000 + Below(12)));
+  Decorate(quoted);
+  Bytes bytes = quoted.Build();
+  bytes.erase(bytes.begin(), bytes.begin() + kEthernetLength);
+  if (OneIn(2)) bytes.resize(std::min<size_t>(bytes.size(), Below(64)));
+  const std::string sender = OneIn(2) ? IpText(quoted.destination()) : "203.0.113.99";
+  Packet error = FromClient(Packet::Icmp(sender, IpText(quoted.source()))).Payload(std::move(bytes));
+  error.IcmpType(kTypes[Below(std::size(kTypes))], static_cast<uint8_t>(Below(6)), Below(2000));
+  if (of_backend && peer.local) program = Program::kTask;
+  return of_backend && peer.tunnelled ? Wrapped(error) : error;
+}
+
+void PacketGenerator::Cut(Input& input) {
+  const Bytes& frame = input.frame;
+  if (frame.size() < kEthernetLength + kIpLength + 8u || Get16(frame, 12) != kEtherIpv4) return;
+  if (Get16(frame, kEthernetLength + 2) + kEthernetLength > frame.size()) return;
+  const std::vector<Bytes> fragments = FragmentsOf(frame, 28 + 8 * Below(120));
+  for (size_t i = 1; i < fragments.size() && i < 6; i++) fragments_.push_back({input.program, fragments[i]});
+  input.frame = fragments[0];
+}
+
 Packet PacketGenerator::Oddity() {
   switch (Below(6)) {
     case 0:
@@ -87,7 +125,7 @@ Packet PacketGenerator::Oddity() {
 void PacketGenerator::Learn(const Bytes& sent) {
   size_t ip = kEthernetLength;
   Peer peer;
-  if (sent.at(ip + 9) == kUdp && Get16(sent, ip + kIpLength + 2) == kVxlanPort) {
+  if (sent.at(ip + 9) == kUdp && IpText(Get32(sent, ip + 16)) == kWorkerIp) {
     peer.tunnelled = true;
     ip = kTunnelLength + kEthernetLength;
   }

@@ -19,6 +19,7 @@ class PacketGenerator {
   struct Input {
     Program program = Program::kXdp;
     Bytes frame;
+    bool marked = false;  // TC only: as the second part of one that was cut
   };
   Input Next();
 
@@ -31,7 +32,9 @@ class PacketGenerator {
  private:
   Packet ClientPacket();
   Packet Answer(Program& program);
+  Packet Error(Program& program);  // ICMP, about what went to a backend or to a client
   Packet Oddity();
+  void Cut(Input& input);  // to one of its fragments; the others come later
   void Decorate(Packet& packet);
   void Mutate(Bytes& frame);
 
@@ -44,6 +47,7 @@ class PacketGenerator {
   };
   std::mt19937_64 random_;
   std::deque<Peer> peers_;
+  std::deque<Input> fragments_;
 };
 
 }  // namespace xlb::test

@@ -13,7 +13,7 @@
 namespace xlb::test {
 namespace {
 
-constexpr const char* kHookNames[] = {"xdp", "tc", "task"};
+constexpr const char* kHookNames[] = {"xdp", "tc", "task", "host"};
 constexpr const char* kCounterNames[] = {
 #define X(id, name, sentence) name,
 #include "xlb/counters.def"
@@ -94,9 +94,11 @@ int HookOf(Program program) {
     case Program::kUplink:
       return XLB_HOOK_TC;
     case Program::kTask:
+      return XLB_HOOK_TASK;
+    case Program::kHost:
       break;
   }
-  return XLB_HOOK_TASK;
+  return XLB_HOOK_HOST;
 }
 
 Counts Expected(Program program, const Names& names, size_t length) {
@@ -138,9 +140,11 @@ std::string ProgramName(const testing::TestParamInfo<Program>& info) {
     case Program::kUplink:
       return "Tc";
     case Program::kTask:
+      return "Task";
+    case Program::kHost:
       break;
   }
-  return "Task";
+  return "Host";
 }
 
 Packet Wrapped(const Packet& inner, uint32_t vni) {
@@ -148,6 +152,13 @@ Packet Wrapped(const Packet& inner, uint32_t vni) {
       .Macs(kWorkerMac, kUplinkMac)
       .Id(0)
       .Vxlan(vni, inner.Build());
+}
+
+Packet PeerFrame(const Packet& inner, uint8_t tunnel_flags) {
+  return Packet::Udp(fmt::format("{}:51000", kWorkerIp), fmt::format("{}:{}", kNodeIp, kVxlanPort))
+      .Macs(kWorkerMac, kUplinkMac)
+      .Id(0)
+      .Vxlan(XLB_PEER_VNI, Packet(inner).Macs(kCookieMac, kUidMac).Build(), 0x08, tunnel_flags);
 }
 
 void PacketTest::Use(Node node) {
@@ -168,7 +179,8 @@ void PacketTest::NextTick() {
 
 Outcome PacketTest::Run(Program program, const Bytes& frame, const Names& counted) {
   const Counts before = ReadCounts();
-  const Outcome outcome = Programs().Run(program, frame, {.ifindex = ifindex_, .gso_size = gso_size_});
+  const Outcome outcome = Programs().Run(
+      program, frame, {.ifindex = ifindex_, .forwarded_from = forwarded_from_, .gso_size = gso_size_, .mark = mark_});
   EXPECT_EQ(outcome.error, 0) << "the kernel did not run the program";
   const Counts moved = Difference(before, ReadCounts()), expected = Expected(program, counted, frame.size());
   if (moved != expected) {
@@ -197,9 +209,8 @@ void PacketTest::ExpectSent(Program program, Verdict verdict, const Bytes& frame
   ExpectFrame(expected, outcome);
 }
 
-PacketTest::Chosen PacketTest::ExpectTunnelled(Program program, Verdict verdict, const Packet& packet,
-                                               const Packet& inner, const Names& counted, const char* file, int line) {
-  const Bytes frame = packet.Build();
+PacketTest::Chosen PacketTest::ExpectTunnelled(Program program, Verdict verdict, const Bytes& frame, const Bytes& inner,
+                                               const Names& counted, const char* file, int line) {
   const testing::ScopedTrace trace(file, line, Brief(frame));
   const Outcome outcome = Run(program, frame, counted);
   ExpectVerdict(outcome, verdict);
@@ -212,9 +223,9 @@ PacketTest::Chosen PacketTest::ExpectTunnelled(Program program, Verdict verdict,
   EXPECT_GE(chosen.port, 49152) << "RFC 7348 5 wants a source port of the dynamic range";
   const Bytes expected = Packet::Udp(fmt::format("{}:{}", kNodeIp, chosen.port), fmt::format("{}:4789", kWorkerIp))
                              .Macs(kUplinkMac, kWorkerMac)
-                             .Tos(inner.tos())
+                             .Tos(inner.at(kEthernetLength + 1))
                              .Id(chosen.id)
-                             .Vxlan(kVni, inner.Build())
+                             .Vxlan(vni_, inner, 0x08, tunnel_flags_)
                              .Build();
   ExpectFrame(expected, outcome);
   return chosen;
@@ -246,6 +257,19 @@ size_t PacketTest::FlowEntries() const {
     entries++;
   }
   return entries;
+}
+
+void PacketTest::MarkAnswered() const {
+  const int flows = Programs().maps().flows;
+  xlb_flow_key key;
+  const xlb_flow_key* last = nullptr;
+  while (bpf_map_get_next_key(flows, last, &key) == 0) {
+    last = &key;
+    xlb_flow flow;
+    if (bpf_map_lookup_elem(flows, &key, &flow) != 0) continue;
+    flow.state |= XLB_FLOW_REPLIED;
+    bpf_map_update_elem(flows, &key, &flow, BPF_EXIST);
+  }
 }
 
 xlb_stats PacketTest::ServiceStats(uint32_t id) const { return ReadStats(Programs().maps().service_stats, id); }

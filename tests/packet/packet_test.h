@@ -65,20 +65,30 @@ class PacketTest : public testing::Test {
     uint16_t id = 0;
   };
   Chosen ExpectTunnelled(Program program, Verdict verdict, const Packet& packet, const Packet& inner,
-                         const Names& counted, const char* file = __builtin_FILE(), int line = __builtin_LINE());
+                         const Names& counted, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return ExpectTunnelled(program, verdict, packet.Build(), inner.Build(), counted, file, line);
+  }
+  Chosen ExpectTunnelled(Program program, Verdict verdict, const Bytes& frame, const Bytes& inner, const Names& counted,
+                         const char* file = __builtin_FILE(), int line = __builtin_LINE());
 
   // The entry under which packets like this one are found; null when there is none.
   std::optional<xlb_flow> FlowOf(const Packet& packet, xlb_zone zone = XLB_ZONE_UPLINK) const;
   void WriteFlow(const Packet& packet, const xlb_flow& flow, xlb_zone zone = XLB_ZONE_UPLINK);
   void EvictFlow(const Packet& packet, xlb_zone zone = XLB_ZONE_UPLINK);
   size_t FlowEntries() const;
+  // As if the backend of every flow had answered.
+  void MarkAnswered() const;
 
   xlb_stats ServiceStats(uint32_t id) const;
   xlb_stats BackendStats(uint32_t id) const;
 
   Node node_;
   uint32_t ifindex_ = Network().uplink;  // by which frames come in
+  uint32_t forwarded_from_ = 0;          // of a frame that leaves (Program::kHost)
   uint32_t gso_size_ = 0;
+  uint32_t mark_ = 0;
+  uint32_t vni_ = kVni;  // of the frames that ExpectTunnelled expects, and the byte behind it
+  uint8_t tunnel_flags_ = 0;
 };
 
 // Cases for both programs on an uplink.
@@ -111,6 +121,11 @@ std::string ProgramName(const testing::TestParamInfo<Program>& info);
 
 #define XLB_BOTH_UPLINK_PROGRAMS(suite) \
   INSTANTIATE_TEST_SUITE_P(, suite, testing::Values(Program::kXdp, Program::kUplink), ProgramName)
+
+// A frame of xlb's own VNI from xlb on the worker, with the inner Ethernet addresses that name backend and pair.
+inline constexpr char kUidMac[] = "a1:a2:a3:a4:a5:a6";  // the first bytes of the backend's uid
+inline constexpr char kCookieMac[] = "c1:c2:c3:c4:c5:c6";
+Packet PeerFrame(const Packet& inner, uint8_t tunnel_flags = 0);
 
 // A reply of a task, as the worker wraps it.
 Packet Wrapped(const Packet& inner, uint32_t vni = kVni);

@@ -65,7 +65,9 @@ TEST_P(PassTest, IpOptions) {
 }
 
 TEST_P(PassTest, Fragments) {
-  Passed(ClientUdp().Fragment(0, true), {"pass_fragment"});
+  Passed(FromClient(Packet::Icmp("203.0.113.7", kNodeIp)).Fragment(0, true), {"pass_fragment"});
+  Passed(FromClient(Packet::Icmp("203.0.113.7", kNodeIp)).Fragment(64, false), {"pass_fragment"});
+  Passed(FromClient(Packet::Ip(50, "203.0.113.7", kNodeIp)).PayloadOf(40).Fragment(0, true), {"pass_fragment"});
   Passed(ClientUdp().Fragment(1480, true), {"pass_fragment"});
   Passed(ClientUdp().Fragment(1480, false), {"pass_fragment"});
   Passed(ClientTcp("S").Fragment(8, false), {"pass_fragment"});

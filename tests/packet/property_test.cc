@@ -18,7 +18,9 @@ namespace {
 
 constexpr int kFrames = 15000;                        // a seed
 constexpr std::chrono::milliseconds kMostTime{4000};  // a seed: a slow machine tries fewer frames
+constexpr int kEnoughForAll = 5000;                   // frames after which each rare way was taken at least once
 constexpr size_t kTunnelRoom = 50;
+constexpr uint32_t kSplitMark = 0x786c6266;  // FRAGMENT_SPLIT_MARK
 
 Node BusyNode() {
   return Node()
@@ -45,7 +47,39 @@ class PropertyTest : public PacketTest, public testing::WithParamInterface<int> 
     return count;
   }
 
-  void CheckSent(const Bytes& in, const Bytes& out) {
+  // What may differ, beside addresses, in a packet with these counters.
+  struct Sent {
+    bool split = false;
+    bool clamped = false;
+  };
+
+  // The first part of a packet that was cut.
+  Bytes FirstPart(const Bytes& in) const {
+    const unsigned length = kIpLength + (node_.self.tunnel_mtu - kIpLength) / 8 * 8;
+    Bytes part(in.begin(), in.begin() + static_cast<long>(kEthernetLength + length));
+    Set16(part, kEthernetLength + 2, length);
+    Set16(part, kEthernetLength + 6, Get16(part, kEthernetLength + 6) | 0x2000u);
+    return part;
+  }
+
+  // An error as long as it came, with one taken off its TTL and no more wrong with its checksum than there was.
+  void CheckError(const Bytes& in, const Bytes& out) {
+    ASSERT_TRUE(out.size() == in.size() || out.size() == in.size() + kTunnelRoom ||
+                out.size() + kTunnelRoom == in.size());
+    const size_t from = kEthernetLength + (out.size() < in.size() ? kTunnelRoom : 0);
+    const size_t to = kEthernetLength + (out.size() > in.size() ? kTunnelRoom : 0);
+    const size_t length = Get16(in, from + 2);
+    ASSERT_EQ(Get16(out, to + 2), length);
+    ASSERT_EQ(OnesSum(out, kEthernetLength, kIpLength), 0xffff);
+    ASSERT_EQ(OnesSum(out, to, kIpLength), 0xffff);
+    ASSERT_EQ(OnesSum(out, to + kIpLength, length - kIpLength) % 0xffff,
+              OnesSum(in, from + kIpLength, length - kIpLength) % 0xffff);
+    ASSERT_EQ(out.at(to + 8), in.at(from + 8) - 1);
+    ASSERT_EQ(out.at(to + kIpLength), in.at(from + kIpLength)) << "type";
+    for (size_t i = kIpLength + 8 + kIpLength + kTcpLength; i < length; i++) ASSERT_EQ(out.at(to + i), in.at(from + i));
+  }
+
+  void CheckSent(const Bytes& in, const Bytes& out, const Sent& sent) {
     ASSERT_TRUE(out.size() == in.size() || out.size() == in.size() + kTunnelRoom ||
                 out.size() + kTunnelRoom == in.size());
     // Where the balanced packet lies.
@@ -53,7 +87,6 @@ class PropertyTest : public PacketTest, public testing::WithParamInterface<int> 
     const size_t to = kEthernetLength + (out.size() > in.size() ? kTunnelRoom : 0);
     ASSERT_EQ(OnesSum(out, kEthernetLength, kIpLength), 0xffff) << "IP header";
     ASSERT_EQ(OnesSum(out, to, kIpLength), 0xffff) << "inner IP header";
-    ASSERT_EQ(ChecksumResidue(out, to), ChecksumResidue(in, from));
     ASSERT_EQ(out.at(to + 8), in.at(from + 8) - 1) << "TTL";
     ASSERT_EQ(Get16(out, to + 2), Get16(in, from + 2)) << "total length";
     if (to != kEthernetLength) {
@@ -63,10 +96,23 @@ class PropertyTest : public PacketTest, public testing::WithParamInterface<int> 
     }
     const size_t payload = Get16(in, from + 2) - kIpLength;
     const size_t l4 = from + kIpLength;
-    ASSERT_LE(in.at(from + 9) == kTcp ? (in.at(l4 + 12) >> 4) * 4u : Get16(in, l4 + 4), payload) << "malformed";
+    const uint16_t fragment = Get16(in, from + 6);
+    const bool whole = (fragment & 0x3fff) == 0, later = (fragment & 0x1fff) != 0;
+    if (whole) {
+      ASSERT_LE(in.at(from + 9) == kTcp ? (in.at(l4 + 12) >> 4) * 4u : Get16(in, l4 + 4), payload) << "malformed";
+    }
     // What is neither address, port, TTL, TOS nor checksum is the sender's.
     const size_t checksum = in.at(from + 9) == kTcp ? 36 : 26;
-    const auto rewritten = [checksum](size_t i) {
+    if (whole) {
+      ASSERT_EQ(ChecksumResidue(out, to), ChecksumResidue(in, from));
+    } else if (!later && (in.at(from + 9) == kTcp || Get16(in, l4 + 6) != 0)) {
+      ASSERT_EQ(OnesSum(out, to + kIpLength, payload, PseudoHeaderSum(out, to, payload)) % 0xffff,
+                OnesSum(in, l4, payload, PseudoHeaderSum(in, from, payload)) % 0xffff);
+    }
+    const auto rewritten = [&](size_t i) {
+      if (sent.split && (i == 6 || i == 7)) return true;
+      if (later && i >= 20) return false;
+      if (sent.clamped && i >= kIpLength + kTcpLength && i < kIpLength + 60) return true;
       return i == 1 || i == 8 || i == 10 || i == 11 || (i >= 12 && i < 24) || i == checksum || i == checksum + 1;
     };
     for (size_t i = 0; from + i < in.size(); i++) {
@@ -74,8 +120,28 @@ class PropertyTest : public PacketTest, public testing::WithParamInterface<int> 
     }
   }
 
+  // A reset to the sender of `in`: no longer than its headers, and right.
+  void CheckReset(const Bytes& in, const Bytes& out) {
+    const size_t at = out.size() - kTcpLength - kIpLength;
+    ASSERT_TRUE(at == kEthernetLength || at == kEthernetLength + kTunnelRoom) << out.size();
+    ASSERT_EQ(Bytes(out.begin(), out.begin() + 6), Bytes(in.begin() + 6, in.begin() + 12)) << "MAC address";
+    ASSERT_EQ(Get32(out, at + 12), Get32(in, at + 16)) << "source";
+    ASSERT_EQ(Get32(out, at + 16), Get32(in, at + 12)) << "destination";
+    ASSERT_EQ(Get32(out, at + 20), (Get32(in, at + 20) << 16 | Get32(in, at + 20) >> 16)) << "ports";
+    ASSERT_EQ(out.at(at + 33) & ~0x10, 4) << "flags";
+    ASSERT_EQ(in.at(at + 33) & 4, 0) << "the reset of a reset";
+    ASSERT_EQ(ChecksumErrors(out), "");
+  }
+
   void Check(const PacketGenerator::Input& input, const Outcome& outcome, const Counts& moved) {
-    ASSERT_LE(moved.size(), 5u);
+    ASSERT_LE(moved.size(), 6u);
+    if (input.marked) {
+      // What is not even for this node is not looked at; else a part of it was sent, and the host must not get the
+      // rest.
+      const bool looked_at = CountOf(moved, ".pass_link") + CountOf(moved, ".pass_vlan") == 0;
+      ASSERT_FALSE(looked_at && outcome.verdict == Verdict::kPass);
+      return;
+    }
     if (outcome.verdict == Verdict::kPass) {
       ASSERT_EQ(Difference(input.frame, outcome.frame), "");
       ASSERT_EQ(CountOf(moved, ".pass_"), 1);
@@ -88,12 +154,21 @@ class PropertyTest : public PacketTest, public testing::WithParamInterface<int> 
     } else {
       ASSERT_NE(ToString(outcome.verdict), "unknown");
       ASSERT_EQ(CountOf(moved, ".drop.") + CountOf(moved, ".pass_"), 0);
+      if (CountOf(moved, ".answer_reset") == 1) {
+        ASSERT_NO_FATAL_FAILURE(CheckReset(input.frame, outcome.frame));
+        return;
+      }
       if (CountOf(moved, ".answer_") == 1) {
         ASSERT_EQ(IcmpErrorFlaws(input.frame, outcome.frame), "");
         return;
       }
+      if (CountOf(moved, ".icmp_error") == 1) {
+        ASSERT_NO_FATAL_FAILURE(CheckError(input.frame, outcome.frame));
+        return;
+      }
       ASSERT_EQ(CountOf(moved, ".forward_") + CountOf(moved, ".reply_"), 1);
-      ASSERT_NO_FATAL_FAILURE(CheckSent(input.frame, outcome.frame));
+      const Sent sent{.split = CountOf(moved, ".fragment_split") == 1, .clamped = CountOf(moved, ".mss_clamped") == 1};
+      ASSERT_NO_FATAL_FAILURE(CheckSent(sent.split ? FirstPart(input.frame) : input.frame, outcome.frame, sent));
     }
   }
 
@@ -120,11 +195,13 @@ TEST_P(PropertyTest, AFrameIsPassedAsItCameOrSentWholeOrDroppedAndCounted) {
   const auto end = std::chrono::steady_clock::now() + kMostTime;
   std::map<std::string, int> outcomes;
   Counts before = ReadCounts();
+  int tried = 0;
   for (int i = 0; i < kFrames && std::chrono::steady_clock::now() < end; i++) {
     if (i % 50 == 0) Disturb(generator);
     const PacketGenerator::Input input = generator.Next();
     const uint32_t ifindex = input.program == Program::kTask ? Network().task : Network().uplink;
-    const Outcome outcome = Programs().Run(input.program, input.frame, {.ifindex = ifindex});
+    const Outcome outcome =
+        Programs().Run(input.program, input.frame, {.ifindex = ifindex, .mark = input.marked ? kSplitMark : 0});
     if (outcome.error == EINVAL && input.frame.size() < kEthernetLength + kIpLength) {
       outcomes["refused by the kernel"]++;
       continue;
@@ -138,7 +215,12 @@ TEST_P(PropertyTest, AFrameIsPassedAsItCameOrSentWholeOrDroppedAndCounted) {
                                   Scapy(input.frame));
     }
     outcomes[ToString(outcome.verdict)]++;
-    const bool forwarded = CountOf(moved, ".forward_") == 1 && outcome.verdict != Verdict::kDrop;
+    tried++;
+    for (const char* name : {"answer_reset", "icmp_error", "fragment", "fragment_split"}) {
+      outcomes[name] += CountOf(moved, std::string(".") + name) > 0;
+    }
+    const bool forwarded =
+        CountOf(moved, ".forward_") == 1 && CountOf(moved, ".fragment") == 0 && outcome.verdict != Verdict::kDrop;
     if (forwarded) generator.Learn(outcome.frame);
   }
   fmt::print("seed {}:", GetParam());
@@ -147,6 +229,8 @@ TEST_P(PropertyTest, AFrameIsPassedAsItCameOrSentWholeOrDroppedAndCounted) {
   // Frames that are all passed up would test nothing.
   EXPECT_GT(outcomes["transmit"] + outcomes["redirect"], outcomes["pass"] / 10);
   EXPECT_GT(outcomes["drop"], 0);
+  if (tried < kEnoughForAll) return;
+  for (const char* name : {"answer_reset", "icmp_error", "fragment"}) EXPECT_GT(outcomes[name], 0) << name;
 }
 
 }  // namespace

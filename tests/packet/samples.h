@@ -3,6 +3,7 @@
 #define XLB_TESTS_PACKET_SAMPLES_H_
 
 #include <string_view>
+#include <vector>
 
 #include "packet/node.h"
 #include "packet/packet_builder.h"
@@ -27,6 +28,14 @@ inline Packet ToTask(Packet packet, std::string_view source, std::string_view de
 }
 // The answer that the client gets for a reply of its backend.
 inline Packet ToClient(Packet reply) { return RoutedTo(std::move(reply), kService, kClient); }
+
+// What RFC 9293 3.10.7.1 has for a segment without payload, SYN or FIN whose connection does not exist.
+inline Packet ResetOf(Packet segment, uint32_t sequence = 0x05060708) {
+  return segment.TurnRound().Flags("R").Sequence(sequence, 0).Window(0).Tos(0).Id(0).DontFragment().Ttl(64);
+}
+
+// The frame's packet in fragments of no more than `mtu` bytes, as RFC 791 3.2 has it.
+std::vector<Bytes> FragmentsOf(const Bytes& frame, size_t mtu);
 
 inline Node OneService(const xlb_backend& backend) {
   return Node()

@@ -50,8 +50,8 @@ class TruncationTest : public PacketTest, public testing::WithParamInterface<Pro
 
   size_t flows_ = 0;
 };
-INSTANTIATE_TEST_SUITE_P(, TruncationTest, testing::Values(Program::kXdp, Program::kUplink, Program::kTask),
-                         ProgramName);
+INSTANTIATE_TEST_SUITE_P(, TruncationTest,
+                         testing::Values(Program::kXdp, Program::kUplink, Program::kTask, Program::kHost), ProgramName);
 
 class UplinkTruncationTest : public TruncationTest {};
 XLB_BOTH_UPLINK_PROGRAMS(UplinkTruncationTest);

@@ -14,6 +14,7 @@
 #include <functional>
 
 #include "base/unique_fd.h"
+#include "packet/checksum.h"
 #include "packet/packet_test.h"
 #include "packet/packet_text.h"
 #include "packet/samples.h"
@@ -187,6 +188,32 @@ TEST_F(WireTest, TcSendsAndTakesTunnelFrames) {
   const Packet reply = Packet::Tcp("10.0.0.7:80", "10.0.0.2:40000").Macs(kTaskMac, kIngressMac).Flags("SA");
   wire.Send(Wrapped(reply).Build());
   EXPECT_EQ(Difference(ToClient(reply).Build(), wire.Receive(kEtherIpv4)), "");
+}
+
+// The second part is the whole packet once more, by way of the device's own ingress.
+TEST_F(WireTest, ADatagramTooLargeForTheTunnelLeavesInTwoParts) {
+  AttachTc(Network().uplink, Program::kUplink);
+  Use(OneService(Vxlan("10.0.0.7", 53)));
+  Wire wire("up0p");
+  for (const bool with_xdp : {false, true}) {
+    if (with_xdp) AttachXdp();  // generic: it sees the second part as well
+    const Packet question = ClientUdp().PayloadOf(1472).Id(with_xdp);
+    const std::vector<Bytes> inner =
+        FragmentsOf(ToTask(question, "10.0.0.2:40000", "10.0.0.7:53", kIngressMac).Build(), 1450);
+    const Counts before = ReadCounts();
+    wire.Send(question.Build());
+    for (const Bytes& part : inner) {
+      const Bytes sent = wire.Receive(kEtherIpv4);
+      ASSERT_GT(sent.size(), 50u) << "with XDP: " << with_xdp;
+      EXPECT_EQ(Difference(part, Bytes(sent.begin() + 50, sent.end())), "");
+      EXPECT_EQ(Get16(sent, kEthernetLength + 2), sent.size() - kEthernetLength);
+      EXPECT_EQ(OnesSum(sent, kEthernetLength, kIpLength), 0xffff);
+    }
+    const Counts moved = Difference(before, ReadCounts());
+    EXPECT_EQ(moved.at("tc.fragment_split").packets, 1u);
+    EXPECT_EQ(moved.at("tc.fragment").packets, 1u);
+    EXPECT_EQ(moved.at("tc.forward_vxlan").packets, 2u);
+  }
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "model/map_store.h"
+#include "model/records.h"
 
 namespace xlb {
 
@@ -36,11 +37,12 @@ class FakeMapStore : public MapStore {
   std::map<uint32_t, xlb_backend> slots;  // every one ever written
   std::vector<uint32_t> ring;
   std::set<uint32_t> addresses;
+  std::map<uint32_t, SourceEntries> sources;
   xlb_node node{};
   size_t rings_read = 0;
 
   absl::StatusOr<MapContents> ReadAll() override {
-    MapContents contents{node, services, {}, {}, addresses};
+    MapContents contents{node, services, {}, {}, addresses, sources};
     for (const auto& [id, backend] : slots) {
       contents.generations[id] = backend.generation;
       if (backend.state != XLB_BACKEND_GONE) contents.backends[id] = backend;
@@ -104,6 +106,9 @@ class FakeMapStore : public MapStore {
     return Write(fmt::format("service {} ring {}+{}", value.id, value.ring_off, value.ring_len), [&] {
       if (node.schema == 0) Violation("a service before the node record");
       Leave(key, &value);
+      const auto before = services.find(key);
+      const xlb_service* was = before == services.end() ? nullptr : &before->second;
+      if (FlowsMustLookAgain(was, value)) epoch_due_ = true;
       services[key] = value;
     });
   }
@@ -125,7 +130,28 @@ class FakeMapStore : public MapStore {
     return Write("remove address", [&] { addresses.erase(address_be); });
   }
 
+  absl::Status WriteSource(const xlb_source_key& key, SourceVerdicts verdicts) override {
+    return Write(fmt::format("source {} {}", key.list, PrefixOf(key).ToString()), [&] {
+      if (IsNamed(key.list)) Violation("a list of sources in use changed");
+      sources[key.list][PrefixOf(key)] = verdicts;
+    });
+  }
+
+  absl::Status RemoveSource(const xlb_source_key& key) override {
+    return Write(fmt::format("remove source {} {}", key.list, PrefixOf(key).ToString()), [&] {
+      if (IsNamed(key.list)) Violation("a list of sources in use taken away");
+      SourceEntries& list = sources[key.list];
+      list.erase(PrefixOf(key));
+      if (list.empty()) sources.erase(key.list);
+    });
+  }
+
  private:
+  bool IsNamed(uint32_t list) const {
+    return std::any_of(services.begin(), services.end(),
+                       [&](const auto& entry) { return entry.second.sources == list; });
+  }
+
   template <typename Change>
   absl::Status Write(std::string what, Change change) {
     if (fail_after_ && (*fail_after_)-- == 0) {
@@ -144,6 +170,9 @@ class FakeMapStore : public MapStore {
   void LookAsReader() {
     std::set<uint32_t> ids;
     for (const auto& [key, service] : services) {
+      if (service.sources != 0 && !sources.contains(service.sources)) {
+        Violation(fmt::format("service {} names a list of sources that is not there", service.id));
+      }
       if (!ids.insert(service.id).second) Violation(fmt::format("two services with id {}", service.id));
       if (size_t{service.ring_off} + service.ring_len > ring.size()) {
         Violation(fmt::format("service {} has slots that were never written", service.id));

@@ -3,7 +3,7 @@
 
     traffic.py get ADDRESS PORT [--count N] [--source-port P]    HTTP requests one after another, each a connection of its own
     traffic.py load ADDRESS:PORT... --rate R                     new connections at a steady rate, round the addresses, until SIGTERM
-    traffic.py hold ADDRESS PORT                                 one long-lived connection that echoes lines, until SIGTERM
+    traffic.py hold ADDRESS PORT [--source-port P]               one long-lived connection that echoes lines, until SIGTERM
     traffic.py download ADDRESS PORT --bytes N                   a large answer, compared by checksum
     traffic.py upload ADDRESS PORT --bytes N                     a large request body, compared by checksum
     traffic.py udp ADDRESS PORT [--count N] [--source-port P] [--source new|fixed]
@@ -228,7 +228,8 @@ class Hold:
             self._print(final=True)
 
     def _one_connection(self) -> None:
-        with connect(self._options.address, self._options.port, self._options.timeout) as connection:
+        options = self._options
+        with connect(options.address, options.port, options.timeout, options.source_port) as connection:
             lines = connection.makefile("r")
             while True:
                 start = time.monotonic()
@@ -390,6 +391,7 @@ def parse() -> argparse.Namespace:
     sub.add_argument("--rate", type=float, default=50)
     sub = command("hold", timeout=5)
     sub.add_argument("--interval", type=float, default=0.2)
+    sub.add_argument("--source-port", type=int, default=0)
     for name in ("download", "upload"):
         command(name, timeout=20).add_argument("--bytes", type=int, default=50_000_000)
     sub = command("udp", timeout=1)

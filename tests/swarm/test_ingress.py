@@ -52,6 +52,27 @@ def test_udp_echo(mesh: Mesh, lab: Lab) -> None:
         assert list(fixed.tasks.values()) == [20]
 
 
+@pytest.mark.parametrize("size", [1400, 4000, 8000])
+def test_large_datagrams(mesh: Mesh, lab: Lab, size: int) -> None:
+    """From 1473 bytes on in fragments, which are larger than the tunnel carries; the answers come in smaller ones."""
+    for client in (lab.client, lab.far_client):
+        client.run(["ip", "route", "flush", "cache"])
+        for address in mesh.addresses:
+            assert len(client.udp(address, UDP, 8, payload=size).expect_all().tasks) == 2
+
+
+def test_path_mtu_of_the_tunnel_is_learnt(mesh: Mesh, lab: Lab) -> None:
+    """What the tunnel does not carry and may not be cut is answered by ICMP; its sender then makes it smaller."""
+    address = mesh.swarm.node("n2").address  # no task: all goes by the tunnel
+    lab.client.run(["ip", "route", "flush", "cache"])
+    try:
+        answers = lab.client.udp(address, UDP, 6, source="fixed", payload=1460)
+        assert len(answers.answers) >= 5, answers.failures
+        assert "mtu 1450" in lab.client.run(["ip", "route", "get", address]).stdout
+    finally:
+        lab.client.run(["ip", "route", "flush", "cache"])
+
+
 def test_long_lived_connection(mesh: Mesh, lab: Lab) -> None:
     for address in mesh.addresses:
         with lab.far_client.hold(address, ECHO) as held:

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 
@@ -23,6 +24,34 @@ std::string Ipv4::ToString() const {
 }
 
 uint32_t Ipv4::HostOrder() const { return ntohl(be); }
+
+Ipv4 Ipv4::FromHostOrder(uint32_t address) { return Ipv4{htonl(address)}; }
+
+std::optional<Ipv4Prefix> Ipv4Prefix::Parse(std::string_view text) {
+  const size_t slash = text.find('/');
+  const std::optional<Ipv4> parsed = Ipv4::Parse(text.substr(0, slash));
+  if (!parsed) return std::nullopt;
+  Ipv4Prefix prefix{*parsed, 32};
+  if (slash != std::string_view::npos) {
+    const std::string_view length = text.substr(slash + 1);
+    const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), prefix.length);
+    if (error != std::errc() || end != length.data() + length.size() || prefix.length > 32) return std::nullopt;
+  }
+  const uint64_t behind = (uint64_t{1} << (32 - prefix.length)) - 1;
+  if ((prefix.First() & behind) != 0) return std::nullopt;
+  return prefix;
+}
+
+Ipv4Prefix Ipv4Prefix::Around(Ipv4 address, uint8_t length) {
+  const uint64_t behind = (uint64_t{1} << (32 - length)) - 1;
+  return Ipv4Prefix{Ipv4::FromHostOrder(static_cast<uint32_t>(address.HostOrder() & ~behind)), length};
+}
+
+std::string Ipv4Prefix::ToString() const {
+  return length == 32 ? address.ToString() : address.ToString() + "/" + std::to_string(length);
+}
+
+uint32_t Ipv4Prefix::Last() const { return static_cast<uint32_t>(First() + (uint64_t{1} << (32 - length)) - 1); }
 
 std::optional<Mac> Mac::Parse(std::string_view text) {
   Mac mac;

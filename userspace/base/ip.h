@@ -20,9 +20,26 @@ struct Ipv4 {
   std::string ToString() const;
   bool IsUnset() const { return be == 0; }
   uint32_t HostOrder() const;
+  static Ipv4 FromHostOrder(uint32_t address);
 
   bool operator==(const Ipv4&) const = default;
   std::strong_ordering operator<=>(const Ipv4& other) const { return HostOrder() <=> other.HostOrder(); }
+};
+
+// "10.0.0.0/8". Bits of the address behind the prefix are 0.
+struct Ipv4Prefix {
+  Ipv4 address;
+  uint8_t length = 0;  // 0 to 32
+
+  // An address alone is a prefix of 32 bits. Nothing when it is neither, or has bits behind the prefix.
+  static std::optional<Ipv4Prefix> Parse(std::string_view text);
+  // The prefix of that length that the address is in.
+  static Ipv4Prefix Around(Ipv4 address, uint8_t length);
+  std::string ToString() const;
+  uint32_t First() const { return address.HostOrder(); }  // host order, as is Last
+  uint32_t Last() const;
+
+  auto operator<=>(const Ipv4Prefix&) const = default;
 };
 
 struct Mac {

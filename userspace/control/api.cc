@@ -200,8 +200,41 @@ CallResult PostService(const Call& call) {
   return Answer(service, 201);
 }
 
+// Of a service that Swarm brings, who reaches it on this node can be said here; nothing else.
+absl::Status OverrideAccess(const Call& call,
+                            const std::function<absl::Status(StaticConfig&, const Frontend&)>& change) {
+  const std::vector<ServiceView> found = FindServices(call.daemon, call.args[0]);
+  const bool is_swarms = !found.empty() && std::all_of(found.begin(), found.end(), [](const ServiceView& view) {
+    return view.source == ToString(ServiceSource::kSwarm);
+  });
+  if (!is_swarms) {
+    return absl::NotFoundError(
+        fmt::format("swarm service \"{}\" does not exist; 'xlbctl service ls' lists them", call.args[0]));
+  }
+  return call.daemon.Edit([&](StaticConfig& config) -> absl::Status {
+    for (const ServiceView& view : found) {
+      XLB_ASSIGN_OR_RETURN(const Frontend frontend, Frontend::Parse(view.frontend));
+      XLB_RETURN_IF_ERROR(change(config, frontend));
+    }
+    return absl::OkStatus();
+  });
+}
+
+CallResult DeleteOverride(const Call& call) {
+  XLB_RETURN_IF_ERROR(OverrideAccess(
+      call, [](StaticConfig& config, const Frontend& frontend) { return config.RemoveOverride(frontend); }));
+  return NoContent();
+}
+
 CallResult PatchService(const Call& call) {
   XLB_ASSIGN_OR_RETURN(const ServiceChange change, FromJson<ServiceChange>(call.request.body));
+  if (!change.name && !change.scheduler) {
+    const absl::Status overridden = OverrideAccess(call, [&](StaticConfig& config, const Frontend& frontend) {
+      return config.ChangeOverride(frontend, change.access());
+    });
+    if (overridden.ok()) return NoContent();
+    if (!absl::IsNotFound(overridden)) return overridden;
+  }
   XLB_RETURN_IF_ERROR(EditService(call, [&](StaticConfig& config) { return config.SetService(call.args[0], change); }));
   return NoContent();
 }
@@ -254,6 +287,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/services/{}", {}, GetService},
     {"PATCH", "/v1/services/{}", {}, PatchService},
     {"DELETE", "/v1/services/{}", {}, DeleteService},
+    {"DELETE", "/v1/services/{}/override", {}, DeleteOverride},
     {"POST", "/v1/services/{}/backends", {}, PostBackend},
     {"PATCH", "/v1/services/{}/backends/{}", {}, PatchBackend},
     {"DELETE", "/v1/services/{}/backends/{}", {}, DeleteBackend},

@@ -61,7 +61,11 @@ absl::StatusOr<T> FromJson(std::string_view text) {
 }
 
 std::string StaticConfigToJson(const StaticConfig& config) {
-  return ToJson(StaticDocument{kStaticDocumentVersion, config.services()}, JsonStyle::kPretty) + "\n";
+  StaticDocument document{kStaticDocumentVersion, config.services()};
+  for (const auto& [frontend, change] : config.overrides()) {
+    document.overrides.push_back({frontend, change.allow, change.deny, change.bind});
+  }
+  return ToJson(document, JsonStyle::kPretty) + "\n";
 }
 
 absl::StatusOr<StaticConfig> StaticConfigFromJson(std::string_view text) {
@@ -71,7 +75,13 @@ absl::StatusOr<StaticConfig> StaticConfigFromJson(std::string_view text) {
         fmt::format("version {} of the configuration is not known to this xlb, which reads version {}",
                     document.version, kStaticDocumentVersion));
   }
-  return StaticConfig::FromServices(std::move(document.services));
+  std::map<Frontend, AccessChange> overrides;
+  for (const StaticOverride& from : document.overrides) {
+    if (!overrides.emplace(from.frontend, AccessChange{from.allow, from.deny, from.bind}).second) {
+      return absl::InvalidArgumentError(fmt::format("{} has two overrides", from.frontend.ToString()));
+    }
+  }
+  return StaticConfig::FromServices(std::move(document.services), std::move(overrides));
 }
 
 #define XLB_JSON_TYPE(Type)                                  \

@@ -66,6 +66,14 @@ absl::Status ReadJson(const boost::json::value& json, Endpoint& out, const JsonP
   return ReadNotation(json, out, place, Endpoint::Parse);
 }
 
+absl::Status ReadJson(const boost::json::value& json, Ipv4Prefix& out, const JsonPlace& place) {
+  return ReadNotation(json, out, place, [](std::string_view text) -> absl::StatusOr<Ipv4Prefix> {
+    if (const auto prefix = Ipv4Prefix::Parse(text)) return *prefix;
+    return absl::InvalidArgumentError(
+        fmt::format("\"{}\" is not an IPv4 address or prefix such as 10.0.0.0/8, without bits behind it", text));
+  });
+}
+
 absl::Status ReadJson(const boost::json::value& json, SchedulerKind& out, const JsonPlace& place) {
   return ReadNotation(json, out, place, ParseScheduler);
 }

@@ -48,6 +48,7 @@ struct JsonField {
   std::string_view key;
   Member Record::*member;
   bool required;
+  bool unless_empty = false;  // not written when it is an empty list
 };
 
 template <typename Record, typename Member>
@@ -58,6 +59,12 @@ constexpr JsonField<Record, Member> Field(std::string_view key, Member Record::*
 template <typename Record, typename Member>
 constexpr JsonField<Record, Member> RequiredField(std::string_view key, Member Record::*member) {
   return {key, member, true};
+}
+
+// A list that most records do not have.
+template <typename Record, typename Member>
+constexpr JsonField<Record, Member> RareField(std::string_view key, Member Record::*member) {
+  return {key, member, false, true};
 }
 
 // ---- writing ----
@@ -75,6 +82,7 @@ void WriteJson(JsonWriter& out, T value) {
 }
 inline void WriteJson(JsonWriter& out, const Frontend& value) { out.String(value.ToString()); }
 inline void WriteJson(JsonWriter& out, const Endpoint& value) { out.String(value.ToString()); }
+inline void WriteJson(JsonWriter& out, const Ipv4Prefix& value) { out.String(value.ToString()); }
 inline void WriteJson(JsonWriter& out, SchedulerKind value) { out.String(ToString(value)); }
 
 template <IsJsonRecord T>
@@ -98,11 +106,18 @@ void WriteJsonMember(JsonWriter& out, std::string_view key, const std::optional<
   if (value) WriteJsonMember(out, key, *value);
 }
 
+template <typename Record, typename Member>
+void WriteJsonField(JsonWriter& out, const JsonField<Record, Member>& field, const Record& record) {
+  if constexpr (requires(const Member& member) { member.empty(); }) {
+    if (field.unless_empty && (record.*field.member).empty()) return;
+  }
+  WriteJsonMember(out, field.key, record.*field.member);
+}
+
 template <IsJsonRecord T>
 void WriteJson(JsonWriter& out, const T& record) {
   out.BeginObject();
-  std::apply([&](const auto&... field) { (WriteJsonMember(out, field.key, record.*field.member), ...); },
-             JsonRecord<T>::fields);
+  std::apply([&](const auto&... field) { (WriteJsonField(out, field, record), ...); }, JsonRecord<T>::fields);
   out.EndObject();
 }
 
@@ -113,6 +128,7 @@ absl::Status ReadJson(const boost::json::value& json, bool& out, const JsonPlace
 absl::Status ReadJson(const boost::json::value& json, double& out, const JsonPlace& place);
 absl::Status ReadJson(const boost::json::value& json, Frontend& out, const JsonPlace& place);
 absl::Status ReadJson(const boost::json::value& json, Endpoint& out, const JsonPlace& place);
+absl::Status ReadJson(const boost::json::value& json, Ipv4Prefix& out, const JsonPlace& place);
 absl::Status ReadJson(const boost::json::value& json, SchedulerKind& out, const JsonPlace& place);
 
 template <std::integral T>

@@ -37,17 +37,31 @@ XLB_JSON_CONFIG(StaticService) = std::make_tuple(
     RequiredField("name", &Self::name),
     RequiredField("frontend", &Self::frontend),
     Field("scheduler", &Self::scheduler),
+    RareField("allow", &Self::allow),
+    RareField("deny", &Self::deny),
+    RareField("bind", &Self::bind),
     Field("backends", &Self::backends));
+XLB_JSON_END;
+
+XLB_JSON_CONFIG(StaticOverride) = std::make_tuple(
+    RequiredField("frontend", &Self::frontend),
+    Field("allow", &Self::allow),
+    Field("deny", &Self::deny),
+    Field("bind", &Self::bind));
 XLB_JSON_END;
 
 XLB_JSON_CONFIG(StaticDocument) = std::make_tuple(
     RequiredField("version", &Self::version),
-    RequiredField("services", &Self::services));
+    RequiredField("services", &Self::services),
+    RareField("overrides", &Self::overrides));
 XLB_JSON_END;
 
 XLB_JSON_CONFIG(ServiceChange) = std::make_tuple(
     Field("name", &Self::name),
-    Field("scheduler", &Self::scheduler));
+    Field("scheduler", &Self::scheduler),
+    Field("allow", &Self::allow),
+    Field("deny", &Self::deny),
+    Field("bind", &Self::bind));
 XLB_JSON_END;
 
 XLB_JSON_CONFIG(BackendChange) = std::make_tuple(
@@ -61,6 +75,14 @@ XLB_JSON_VIEW(UplinkView) = std::make_tuple(
     Field("xdp", &Self::xdp),
     Field("attach", &Self::attach),
     Field("reason", &Self::reason));
+XLB_JSON_END;
+
+XLB_JSON_VIEW(PeerView) = std::make_tuple(
+    Field("node", &Self::node),
+    Field("address", &Self::address),
+    Field("state", &Self::state),
+    Field("version", &Self::version),
+    Field("answer_seconds", &Self::answer_seconds));
 XLB_JSON_END;
 
 XLB_JSON_VIEW(StatusView) = std::make_tuple(
@@ -77,6 +99,10 @@ XLB_JSON_VIEW(StatusView) = std::make_tuple(
     Field("node_id", &Self::node_id),
     Field("node_name", &Self::node_name),
     Field("ingress_network", &Self::ingress_network),
+    Field("peers", &Self::peers),
+    Field("nodes", &Self::nodes),
+    Field("docker_mesh", &Self::docker_mesh),
+    Field("docker_flows", &Self::docker_flows),
     Field("services", &Self::services),
     Field("backends", &Self::backends),
     Field("flows", &Self::flows),
@@ -118,6 +144,10 @@ XLB_JSON_VIEW(ServiceView) = std::make_tuple(
     Field("source", &Self::source),
     Field("scheduler", &Self::scheduler),
     Field("ring_slots", &Self::ring_slots),
+    RareField("allow", &Self::allow),
+    RareField("deny", &Self::deny),
+    RareField("bind", &Self::bind),
+    RareField("left", &Self::left),
     Field("stats", &Self::stats),
     Field("backends", &Self::backends));
 XLB_JSON_END;

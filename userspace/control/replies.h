@@ -3,6 +3,7 @@
 #define XLB_CONTROL_REPLIES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,10 +40,18 @@ struct DetachReply {
   std::vector<std::string> removed;  // one line each; empty: there was nothing
 };
 
+// Who reaches a service of Swarm's, said on this node over its labels. What is absent is as the labels say.
+struct StaticOverride {
+  Frontend frontend;
+  std::optional<std::vector<Ipv4Prefix>> allow = std::nullopt, deny = std::nullopt;
+  std::optional<std::vector<std::string>> bind = std::nullopt;
+};
+
 // The static configuration as a document: the state file, `export` and `apply`.
 struct StaticDocument {
   uint32_t version = 0;
   std::vector<StaticService> services;
+  std::vector<StaticOverride> overrides = {};
 };
 inline constexpr uint32_t kStaticDocumentVersion = 1;
 

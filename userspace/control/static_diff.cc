@@ -46,6 +46,8 @@ std::vector<std::string> DiffServices(const StaticService& before, const StaticS
   if (before.scheduler != after.scheduler) {
     changes.push_back(fmt::format("scheduler {} -> {}", ToString(before.scheduler), ToString(after.scheduler)));
   }
+  if (before.allow != after.allow || before.deny != after.deny) changes.emplace_back("other clients");
+  if (before.bind != after.bind) changes.emplace_back("bound to other addresses");
   DiffBackends(before.backends, after.backends, changes);
   return changes;
 }
@@ -67,6 +69,18 @@ ApplyReply DiffStaticConfigs(const StaticConfig& before, const StaticConfig& aft
       reply.changed.push_back(fmt::format("{}: {}", Title(service), fmt::join(changes, ", ")));
     }
     gone.erase(old);
+  }
+  for (const auto& [frontend, change] : after.overrides()) {
+    const auto old = before.overrides().find(frontend);
+    if (old == before.overrides().end()) {
+      reply.added.push_back(fmt::format("override of {}", frontend.ToString()));
+    } else if (old->second != change) {
+      reply.changed.push_back(fmt::format("override of {}", frontend.ToString()));
+    }
+  }
+  for (const auto& [frontend, change] : before.overrides()) {
+    if (!after.overrides().contains(frontend))
+      reply.removed.push_back(fmt::format("override of {}", frontend.ToString()));
   }
   for (const auto& [frontend, service] : gone) reply.removed.push_back(Title(*service));
   return reply;

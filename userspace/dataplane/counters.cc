@@ -28,7 +28,7 @@ constexpr Named kDrops[] = {
 };
 #undef X
 
-constexpr const char* kHooks[XLB_HOOKS] = {"xdp", "tc", "task"};
+constexpr const char* kHooks[XLB_HOOKS] = {"xdp", "tc", "task", "host"};
 
 // Sums a per-CPU value over the CPUs.
 template <typename T, typename Add>

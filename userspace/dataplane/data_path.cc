@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <bpf/bpf.h>
-#include <net/if.h>
 
 #include <cerrno>
 
@@ -12,20 +11,6 @@
 #include "dataplane/tc_attach.h"
 
 namespace xlb {
-namespace {
-
-// Devices that have this program of ours at TC ingress: also what an earlier xlbd left.
-std::set<uint32_t> DevicesWith(TcProgram program) {
-  std::set<uint32_t> found;
-  const std::unique_ptr<struct if_nameindex, void (*)(struct if_nameindex*)> list(if_nameindex(), if_freenameindex);
-  if (list == nullptr) return found;
-  for (const struct if_nameindex* device = list.get(); device->if_index != 0; device++) {
-    if (AttachedTc(device->if_index) == program) found.insert(device->if_index);
-  }
-  return found;
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<DataPath>> DataPath::Open(const DataPathOptions& options) {
   XLB_ASSIGN_OR_RETURN(UniqueFd lock, LockPinDirectory(options.bpffs_dir));
@@ -37,21 +22,25 @@ absl::StatusOr<std::unique_ptr<DataPath>> DataPath::Open(const DataPathOptions& 
   if (!loaded.ok() && was_empty) (void)RemovePins(options.bpffs_dir);  // as if nobody had tried
   XLB_ASSIGN_OR_RETURN(Programs programs, std::move(loaded));
   XLB_ASSIGN_OR_RETURN(auto store, KernelMapStore::Open(programs.maps()));
-  return std::unique_ptr<DataPath>(new DataPath(used, std::move(lock), std::move(programs), std::move(store)));
+  XLB_ASSIGN_OR_RETURN(HostSysctls sysctls, HostSysctls::Open(used.bpffs_dir));
+  return std::unique_ptr<DataPath>(
+      new DataPath(used, std::move(lock), std::move(programs), std::move(store), std::move(sysctls)));
 }
 
-DataPath::DataPath(DataPathOptions options, UniqueFd lock, Programs programs, std::unique_ptr<KernelMapStore> store)
+DataPath::DataPath(DataPathOptions options, UniqueFd lock, Programs programs, std::unique_ptr<KernelMapStore> store,
+                   HostSysctls sysctls)
     : options_(std::move(options)),
       lock_(std::move(lock)),
       programs_(std::move(programs)),
       store_(std::move(store)),
       counters_(programs_.maps()),
       flows_(programs_.maps().flows, options_.flow_entries),
-      clock_(programs_.clock_fd()) {}
+      clock_(programs_.clock_fd()),
+      host_sysctls_(std::move(sysctls)) {}
 
 absl::StatusOr<UplinkView> DataPath::AttachUplink(const UplinkDevice& device) {
   // TC first: XDP leaves packets to it from its first frame on.
-  XLB_RETURN_IF_ERROR(AttachTc(device.ifindex, programs_.uplink_tc_fd()));
+  XLB_RETURN_IF_ERROR(AttachTc(device.ifindex, TcProgram::kUplink, programs_.uplink_tc_fd()));
   const XdpAttachment xdp = AttachXdp(programs_, options_.bpffs_dir, options_.flow_entries, device, options_.xdp);
   const xlb_uplink value{.native_xdp = xdp.mode == "native" ? 1u : 0u};
   if (bpf_map_update_elem(programs_.maps().uplinks, &device.ifindex, &value, BPF_ANY) != 0) {
@@ -64,11 +53,11 @@ absl::StatusOr<UplinkView> DataPath::AttachUplink(const UplinkDevice& device) {
 absl::Status DataPath::DetachUplink(uint32_t ifindex) {
   bpf_map_delete_elem(programs_.maps().uplinks, &ifindex);
   XLB_RETURN_IF_ERROR(DetachXdp(options_.bpffs_dir, ifindex).status());
-  return DetachTc(ifindex).status();
+  return DetachTc(ifindex, TcProgram::kUplink).status();
 }
 
 std::set<uint32_t> DataPath::AttachedUplinks() const {
-  std::set<uint32_t> attached = DevicesWith(TcProgram::kUplink);
+  std::set<uint32_t> attached = DevicesWithTc(TcProgram::kUplink);
   for (const uint32_t ifindex : PinnedXdpLinks(options_.bpffs_dir)) attached.insert(ifindex);
   return attached;
 }
@@ -83,7 +72,8 @@ absl::Status DataPath::SetUplinks(const std::vector<UplinkDevice>& devices) {
   std::vector<UplinkView> views;
   for (const UplinkDevice& device : devices) {
     stale.erase(device.ifindex);
-    if (uplinks_.contains(device.ifindex)) {
+    const auto known = uplinks_.find(device.ifindex);
+    if (known != uplinks_.end() && known->second.has_vlans == device.has_vlans) {
       for (const UplinkView& view : views_) {
         if (view.ifindex == device.ifindex) views.push_back(view);
       }
@@ -113,33 +103,53 @@ absl::Status DataPath::SetUplinks(const std::vector<UplinkDevice>& devices) {
   return uplinks_.empty() ? failure : absl::OkStatus();
 }
 
-absl::Status DataPath::SetTasks(const std::set<uint32_t>& ifindexes) {
-  if (!adopted_tasks_) tasks_ = DevicesWith(TcProgram::kTask);
+absl::Status DataPath::SetDevices(TcProgram program, int program_fd, const std::set<uint32_t>& wanted,
+                                  TcDevices& devices) {
+  if (!devices.adopted) devices.attached = DevicesWithTc(program);
   absl::Status failure;
   std::set<uint32_t> attached;
-  for (const uint32_t ifindex : ifindexes) {
-    if (adopted_tasks_ && tasks_.contains(ifindex)) {
+  for (const uint32_t ifindex : wanted) {
+    if (devices.adopted && devices.attached.contains(ifindex)) {
       attached.insert(ifindex);
       continue;
     }
-    if (absl::Status status = AttachTc(ifindex, programs_.task_tc_fd()); status.ok()) {
+    if (absl::Status status = AttachTc(ifindex, program, program_fd); status.ok()) {
       attached.insert(ifindex);
     } else {
       failure = status;
     }
   }
-  for (const uint32_t ifindex : tasks_) {
-    if (!ifindexes.contains(ifindex)) (void)DetachTc(ifindex);  // its veth is gone, as a rule
+  for (const uint32_t ifindex : devices.attached) {
+    if (!wanted.contains(ifindex)) (void)DetachTc(ifindex, program);  // the device is gone, as a rule
   }
-  adopted_tasks_ = true;
-  tasks_ = std::move(attached);
+  devices.adopted = true;
+  devices.attached = std::move(attached);
   return failure;
+}
+
+absl::Status DataPath::SetContainers(const std::set<uint32_t>& ifindexes) {
+  return SetDevices(TcProgram::kTask, programs_.task_tc_fd(), ifindexes, containers_);
+}
+
+std::set<uint32_t> DataPath::AttachedContainers() const {
+  return containers_.adopted ? containers_.attached : DevicesWithTc(TcProgram::kTask);
+}
+
+std::set<uint32_t> DataPath::AttachedHostOutputs() const {
+  return host_outputs_.adopted ? host_outputs_.attached : DevicesWithTc(TcProgram::kHost);
+}
+
+absl::Status DataPath::SetHostOutputs(const std::set<uint32_t>& ifindexes) {
+  const absl::Status sysctls = host_sysctls_.Apply();
+  host_warning_ = sysctls.ok() ? "" : std::string(sysctls.message());
+  return SetDevices(TcProgram::kHost, programs_.host_tc_fd(), ifindexes, host_outputs_);
 }
 
 absl::StatusOr<std::vector<std::string>> DataPath::Detach() {
   uplinks_.clear();
   views_.clear();
-  tasks_.clear();
+  containers_ = {};
+  host_outputs_ = {};
   return DetachDataPath(options_.bpffs_dir);
 }
 

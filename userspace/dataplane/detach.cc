@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <map>
 #include <memory>
+#include <utility>
 
+#include "dataplane/host_sysctl.h"
 #include "dataplane/pins.h"
 #include "dataplane/programs.h"
 #include "dataplane/tc_attach.h"
@@ -39,9 +41,11 @@ absl::StatusOr<std::vector<std::string>> DetachDataPath(const std::string& bpffs
   for (const auto& [ifindex, name] : devices) {
     XLB_ASSIGN_OR_RETURN(const bool xdp, DetachXdp(bpffs_dir, ifindex));
     if (xdp) lines.push_back(fmt::format("XDP program removed from {}", name));
-    XLB_ASSIGN_OR_RETURN(const bool tc, DetachTc(ifindex));
-    if (tc) lines.push_back(fmt::format("TC filter removed from {}", name));
+    XLB_ASSIGN_OR_RETURN(const bool ingress, DetachTc(ifindex, TcProgram::kUplink));
+    XLB_ASSIGN_OR_RETURN(const bool egress, DetachTc(ifindex, TcProgram::kHost));
+    if (ingress || egress) lines.push_back(fmt::format("TC filter removed from {}", name));
   }
+  for (std::string& line : HostSysctls::Restore(bpffs_dir)) lines.push_back(std::move(line));
   XLB_ASSIGN_OR_RETURN(const int pins, RemovePins(bpffs_dir));
   if (pins != 0) lines.push_back(fmt::format("{} pins removed from {}", pins, bpffs_dir));
   return lines;

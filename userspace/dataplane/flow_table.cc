@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <time.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cmath>
@@ -39,10 +40,24 @@ absl::Status FlowTable::ForEach(const std::function<void(const xlb_flow_key&, co
   return ForEachEntry<xlb_flow_key, xlb_flow>(map_fd_, "flows", visit);
 }
 
+absl::StatusOr<size_t> FlowTable::MarkDockers(std::span<const xlb_flow_key> keys, uint32_t now) const {
+  xlb_flow mark{};
+  mark.kind = XLB_KIND_NONE;
+  mark.seen = now;
+  const size_t count = std::min<size_t>(keys.size(), capacity_ / 4);
+  for (const xlb_flow_key& key : keys.first(count)) {
+    if (bpf_map_update_elem(map_fd_, &key, &mark, BPF_NOEXIST) == 0 || errno == EEXIST) continue;
+    return ErrnoStatus(errno, "cannot write the map flows");
+  }
+  return count;
+}
+
 bool FlowSweeper::Expired(const xlb_flow_key& key, const xlb_flow& flow, uint32_t now) const {
   // A packet may have come after `now` was read; its tick then lies ahead, which as a difference would be enormous.
   const int32_t idle = static_cast<int32_t>(now - flow.seen);
-  return idle > 0 && idle * tick_seconds_ > static_cast<double>(IdleLimit(PhaseOf(key.proto, flow.state)).count());
+  const std::chrono::seconds limit =
+      flow.kind == XLB_KIND_NONE ? MarkIdleLimit(key.proto) : IdleLimit(PhaseOf(key.proto, flow.state));
+  return idle > 0 && idle * tick_seconds_ > static_cast<double>(limit.count());
 }
 
 void FlowSweeper::Look(const xlb_flow_key& key, const xlb_flow& flow, uint32_t now) {
@@ -51,14 +66,27 @@ void FlowSweeper::Look(const xlb_flow_key& key, const xlb_flow& flow, uint32_t n
     xlb_flow again;
     if (bpf_map_lookup_elem(table_->fd(), &key, &again) == 0 && Expired(key, again, now)) {
       bpf_map_delete_elem(table_->fd(), &key);
-      if (!flow.reply) result_.removed++;
+      if (!flow.reply && flow.kind != XLB_KIND_NONE) result_.removed++;
     }
     return;
   }
-  if (flow.reply) return;
+  if (flow.kind == XLB_KIND_NONE) {
+    result_.marks++;
+    return;
+  }
+  if (!flow.reply) Count(key, flow);
+}
+
+// An entry of the client's direction.
+void FlowSweeper::Count(const xlb_flow_key& key, const xlb_flow& flow) {
   result_.flows++;
   const FlowPhase phase = PhaseOf(key.proto, flow.state);
   if (phase == FlowPhase::kEstablished || phase == FlowPhase::kUdp) result_.flows_by_backend[flow.backend]++;
+  // What comes by a peer counts there, and its client is told there.
+  if (flow.kind == XLB_KIND_LOCAL && flow.vni != 0) return;
+  if (phase != FlowPhase::kClosed && phase != FlowPhase::kReset) result_.live_by_backend[flow.backend]++;
+  const bool waits = phase == FlowPhase::kEstablished || phase == FlowPhase::kHalfClosed;
+  if (waits && result_.orphans.size() < kMostOrphans && is_orphan_(flow)) result_.orphans.push_back(key);
 }
 
 absl::StatusOr<std::optional<SweepResult>> FlowSweeper::Step(uint32_t now) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -36,6 +37,11 @@ class FlowTable {
   // Every entry, both directions, as it is now. Does not make an entry look used.
   absl::Status ForEach(const std::function<void(const xlb_flow_key&, const xlb_flow&)>& visit) const;
 
+  // Marks packets as Docker's: those with these keys pass up, and their ports go to no flow of ours, until they have
+  // not been seen for long. What is filed already stays. At most a quarter of the table is given to it; returns how
+  // many keys are marked.
+  absl::StatusOr<size_t> MarkDockers(std::span<const xlb_flow_key> keys, uint32_t now) const;
+
   uint32_t capacity() const { return capacity_; }  // entries; a flow takes two
   int fd() const { return map_fd_; }
 
@@ -48,13 +54,23 @@ class FlowTable {
 struct SweepResult {
   uint64_t flows = 0;  // client-side entries left
   uint64_t removed = 0;
+  uint64_t marks = 0;  // left of FlowTable::MarkDockers; no flows of ours, and not among them
   std::unordered_map<uint32_t, uint64_t> flows_by_backend;  // established ones and UDP, by backend id
+  std::unordered_map<uint32_t, uint32_t> live_by_backend;   // as xlb_backend_load.live counts them
+  // Established TCP whose backend is gone: the client does not know it yet. Client-side keys, kMostOrphans at the most.
+  std::vector<xlb_flow_key> orphans;
 };
+
+inline constexpr size_t kMostOrphans = 8192;
+
+// Is the flow's backend gone, as far as the backends' records say?
+using IsOrphan = std::function<bool(const xlb_flow&)>;
 
 // Goes through the table in slices, so that the event loop stays free; removes what is idle past its limit.
 class FlowSweeper {
  public:
-  FlowSweeper(const FlowTable* table, double tick_seconds) : table_(table), tick_seconds_(tick_seconds) {}
+  FlowSweeper(const FlowTable* table, double tick_seconds, IsOrphan is_orphan)
+      : table_(table), tick_seconds_(tick_seconds), is_orphan_(std::move(is_orphan)) {}
 
   // One slice, at time `now` (ticks). A value when this slice ended a whole round.
   absl::StatusOr<std::optional<SweepResult>> Step(uint32_t now);
@@ -62,8 +78,10 @@ class FlowSweeper {
  private:
   bool Expired(const xlb_flow_key& key, const xlb_flow& flow, uint32_t now) const;
   void Look(const xlb_flow_key& key, const xlb_flow& flow, uint32_t now);
+  void Count(const xlb_flow_key& key, const xlb_flow& flow);
   const FlowTable* table_;
   double tick_seconds_;
+  IsOrphan is_orphan_;
   std::optional<BatchWalk<xlb_flow_key, xlb_flow>> walk_;
   SweepResult result_;
 };

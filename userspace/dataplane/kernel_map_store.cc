@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "dataplane/batch.h"
+#include "model/records.h"
 
 namespace xlb {
 namespace {
@@ -19,7 +20,7 @@ constexpr size_t kRingBytes = size_t{XLB_RING_SLOTS} * sizeof(uint32_t);
 template <typename K, typename V>
 absl::Status Update(int fd, const char* map, const K& key, const V& value) {
   if (bpf_map_update_elem(fd, &key, &value, BPF_ANY) == 0) return absl::OkStatus();
-  if (errno == E2BIG) return absl::ResourceExhaustedError(fmt::format("the map {} is full", map));
+  if (errno == E2BIG || errno == ENOSPC) return absl::ResourceExhaustedError(fmt::format("the map {} is full", map));
   return ErrnoStatus(errno, fmt::format("cannot write the map {}", map));
 }
 
@@ -60,7 +61,24 @@ absl::StatusOr<MapContents> KernelMapStore::ReadAll() {
       })));
   XLB_RETURN_IF_ERROR((ForEachEntry<uint32_t, uint8_t>(
       fds_.addrs, "addrs", [&](uint32_t address, uint8_t) { contents.addresses.insert(address); })));
+  XLB_ASSIGN_OR_RETURN(contents.sources, ReadSources());
   return contents;
+}
+
+// Entry by entry: a trie is read once in a process's life, and not every kernel reads one in batches.
+absl::StatusOr<std::map<uint32_t, SourceEntries>> KernelMapStore::ReadSources() const {
+  std::map<uint32_t, SourceEntries> lists;
+  xlb_source_key key{}, next{};
+  const xlb_source_key* last = nullptr;
+  while (bpf_map_get_next_key(fds_.sources, last, &next) == 0) {
+    key = next;
+    last = &key;
+    SourceVerdicts verdicts = 0;
+    if (bpf_map_lookup_elem(fds_.sources, &key, &verdicts) != 0) break;
+    lists[key.list][PrefixOf(key)] = verdicts;
+  }
+  if (errno != ENOENT) return ErrnoStatus(errno, "cannot read the map sources");
+  return lists;
 }
 
 absl::StatusOr<std::vector<uint32_t>> KernelMapStore::ReadRing(uint32_t offset, uint32_t length) {
@@ -108,6 +126,12 @@ absl::Status KernelMapStore::RemoveService(const xlb_service_key& key) {
 absl::Status KernelMapStore::AddAddress(uint32_t address_be) {
   return Update(fds_.addrs, "addrs", address_be, uint8_t{1});
 }
+
+absl::Status KernelMapStore::WriteSource(const xlb_source_key& key, SourceVerdicts verdicts) {
+  return Update(fds_.sources, "sources", key, verdicts);
+}
+
+absl::Status KernelMapStore::RemoveSource(const xlb_source_key& key) { return Delete(fds_.sources, "sources", key); }
 
 absl::Status KernelMapStore::RemoveAddress(uint32_t address_be) { return Delete(fds_.addrs, "addrs", address_be); }
 

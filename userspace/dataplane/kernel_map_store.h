@@ -6,15 +6,10 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/map_fds.h"
 #include "model/map_store.h"
 
 namespace xlb {
-
-// Descriptors of the loaded maps. Owned by the loaded programs, which must outlive all who hold this.
-struct MapFds {
-  int node = -1, addrs = -1, uplinks = -1, services = -1, service_state = -1, backends = -1, ring = -1, flows = -1;
-  int counters = -1, drops = -1, service_stats = -1, backend_stats = -1;
-};
 
 class KernelMapStore : public MapStore {
  public:
@@ -32,9 +27,12 @@ class KernelMapStore : public MapStore {
   absl::Status RemoveService(const xlb_service_key& key) override;
   absl::Status AddAddress(uint32_t address_be) override;
   absl::Status RemoveAddress(uint32_t address_be) override;
+  absl::Status WriteSource(const xlb_source_key& key, SourceVerdicts verdicts) override;
+  absl::Status RemoveSource(const xlb_source_key& key) override;
 
  private:
   KernelMapStore(const MapFds& fds, std::span<uint32_t> ring) : fds_(fds), ring_(ring) {}
+  absl::StatusOr<std::map<uint32_t, SourceEntries>> ReadSources() const;
   absl::Status ResetStats(int fd, const char* name, uint32_t id);
   MapFds fds_;
   std::span<uint32_t> ring_;  // the map itself, mapped

@@ -99,22 +99,9 @@ Programs::~Programs() {
 int Programs::xdp_fd() const { return bpf_program__fd(xdp_->progs.xlb_xdp); }
 int Programs::uplink_tc_fd() const { return bpf_program__fd(tc_->progs.xlb_uplink); }
 int Programs::task_tc_fd() const { return bpf_program__fd(tc_->progs.xlb_task); }
+int Programs::host_tc_fd() const { return bpf_program__fd(tc_->progs.xlb_host); }
 int Programs::clock_fd() const { return bpf_program__fd(tc_->progs.xlb_clock); }
 
-MapFds Programs::maps() const {
-  const auto& maps = xdp_->maps;
-  return MapFds{.node = bpf_map__fd(maps.this_node),
-                .addrs = bpf_map__fd(maps.addrs),
-                .uplinks = bpf_map__fd(maps.uplinks),
-                .services = bpf_map__fd(maps.services),
-                .service_state = bpf_map__fd(maps.service_state),
-                .backends = bpf_map__fd(maps.backends),
-                .ring = bpf_map__fd(maps.ring),
-                .flows = bpf_map__fd(maps.flows),
-                .counters = bpf_map__fd(maps.counters),
-                .drops = bpf_map__fd(maps.drops),
-                .service_stats = bpf_map__fd(maps.service_stats),
-                .backend_stats = bpf_map__fd(maps.backend_stats)};
-}
+MapFds Programs::maps() const { return MapFdsOf(xdp_->maps); }
 
 }  // namespace xlb

@@ -30,6 +30,7 @@ class Programs {
   int xdp_fd() const;
   int uplink_tc_fd() const;
   int task_tc_fd() const;
+  int host_tc_fd() const;
   int clock_fd() const;
   MapFds maps() const;
 

@@ -10,7 +10,8 @@
 #include <net/if.h>
 
 #include <cerrno>
-#include <vector>
+#include <memory>
+#include <string_view>
 
 #include "base/unique_fd.h"
 
@@ -71,10 +72,33 @@ void RemoveQdiscIfUnused(uint32_t ifindex) {
   bpf_tc_hook_destroy(&hook);  // fails when it is already gone, which is as good
 }
 
+bpf_tc_attach_point SideOf(TcProgram program) { return program == TcProgram::kHost ? BPF_TC_EGRESS : BPF_TC_INGRESS; }
+
+// The name of our program there; empty: none, or not one of ours.
+std::string OursAt(uint32_t ifindex, bpf_tc_attach_point side) {
+  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex), .attach_point = side);
+  LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
+  if (bpf_tc_query(&hook, &options) != 0) return "";
+  const std::string name = ProgramName(options.prog_id);
+  return name == "xlb_uplink" || name == "xlb_task" || name == "xlb_host" ? name : "";
+}
+
+const char* NameOf(TcProgram program) {
+  switch (program) {
+    case TcProgram::kUplink:
+      return "xlb_uplink";
+    case TcProgram::kTask:
+      return "xlb_task";
+    case TcProgram::kHost:
+      break;
+  }
+  return "xlb_host";
+}
+
 }  // namespace
 
-absl::Status AttachTc(uint32_t ifindex, int program_fd) {
-  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex), .attach_point = BPF_TC_INGRESS);
+absl::Status AttachTc(uint32_t ifindex, TcProgram program, int program_fd) {
+  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex), .attach_point = SideOf(program));
   int error = bpf_tc_hook_create(&hook);
   if (error != 0 && error != -EEXIST) {
     return ErrnoStatus(-error, fmt::format("cannot add a clsact qdisc to {}", DeviceName(ifindex)));
@@ -86,18 +110,21 @@ absl::Status AttachTc(uint32_t ifindex, int program_fd) {
   return absl::OkStatus();
 }
 
-TcProgram AttachedTc(uint32_t ifindex) {
-  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex), .attach_point = BPF_TC_INGRESS);
-  LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
-  if (bpf_tc_query(&hook, &options) != 0) return TcProgram::kNone;
-  const std::string name = ProgramName(options.prog_id);
-  if (name == "xlb_uplink") return TcProgram::kUplink;
-  return name == "xlb_task" ? TcProgram::kTask : TcProgram::kNone;
+bool HasTc(uint32_t ifindex, TcProgram program) { return OursAt(ifindex, SideOf(program)) == NameOf(program); }
+
+std::set<uint32_t> DevicesWithTc(TcProgram program) {
+  std::set<uint32_t> found;
+  const std::unique_ptr<struct if_nameindex, void (*)(struct if_nameindex*)> list(if_nameindex(), if_freenameindex);
+  if (list == nullptr) return found;
+  for (const struct if_nameindex* device = list.get(); device->if_index != 0; device++) {
+    if (HasTc(device->if_index, program)) found.insert(device->if_index);
+  }
+  return found;
 }
 
-absl::StatusOr<bool> DetachTc(uint32_t ifindex) {
-  if (AttachedTc(ifindex) == TcProgram::kNone) return false;
-  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex), .attach_point = BPF_TC_INGRESS);
+absl::StatusOr<bool> DetachTc(uint32_t ifindex, TcProgram program) {
+  if (OursAt(ifindex, SideOf(program)).empty()) return false;
+  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex), .attach_point = SideOf(program));
   LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
   const int error = bpf_tc_detach(&hook, &options);
   if (error != 0 && error != -ENOENT && error != -ENODEV) {

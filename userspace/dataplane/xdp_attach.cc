@@ -14,6 +14,7 @@
 #include "dataplane/dispatcher.h"
 #include "dataplane/pins.h"
 #include "dataplane/tx_probe.h"
+#include "dataplane/vlan_tags.h"
 
 namespace xlb {
 namespace {
@@ -93,6 +94,15 @@ XdpAttachment AttachXdp(const Programs& programs, const std::string& bpffs_dir, 
   if (mode == XdpMode::kOff) {
     const auto removed = DetachXdp(bpffs_dir, device.ifindex);
     return Off(removed.ok() ? "" : std::string(removed.status().message()));
+  }
+  if (device.has_vlans && HidesVlanTags(device.name, device.is_veth)) {
+    const auto removed = DetachXdp(bpffs_dir, device.ifindex);
+    std::string reason =
+        "VLANs lie on it, and their tags are taken off before XDP sees the frames; TC does all the work";
+    if (!device.is_veth)
+      reason += fmt::format(" ('ethtool -K {} rxvlan off' and a restart of xlbd give it to XDP)", device.name);
+    if (!removed.ok()) reason += fmt::format(" ({})", std::string(removed.status().message()));
+    return Off(std::move(reason));
   }
   if (mode == XdpMode::kGeneric) return AttachGeneric(programs, bpffs_dir, device.ifindex);
   if (device.is_veth && mode == XdpMode::kAuto) {

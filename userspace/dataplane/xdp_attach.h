@@ -20,6 +20,7 @@ struct UplinkDevice {
   uint32_t ifindex = 0;
   uint32_t mtu = 1500;
   bool is_veth = false;
+  bool has_vlans = false;  // VLAN devices lie on it
 };
 
 // What became of a request. `mode`: "native", "generic", "off"; `attach`: "link", "dispatcher", "none"; `reason` says

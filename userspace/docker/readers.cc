@@ -1,6 +1,10 @@
 #include "docker/readers.h"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
+#include <cstdint>
+#include <cstdio>
+#include <tuple>
 #include <utility>
 
 #include "docker/json.h"
@@ -96,9 +100,11 @@ SwarmTask ReadTask(JsonReader json) {
   return task;
 }
 
-// "192.0.2.11:2377" -> 192.0.2.11.
-Ipv4 HostOf(const std::string& address) {
-  return Ipv4::Parse(std::string_view(address).substr(0, address.rfind(':'))).value_or(Ipv4{});
+// "192.0.2.11:2377" -> "192.0.2.11", "[2001:db8::1]:2377" -> "2001:db8::1".
+std::string HostOf(const std::string& address) {
+  std::string host = address.substr(0, address.rfind(':'));
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  return host;
 }
 
 SwarmNode ReadNode(JsonReader json) {
@@ -109,8 +115,40 @@ SwarmNode ReadNode(JsonReader json) {
   node.state = json["Status"]["State"].String();
   node.address = json["Status"]["Addr"].Address();
   // A leader that did not join by an address is listed with 0.0.0.0; the managers' own list knows better.
-  if (node.address.IsUnset()) node.address = HostOf(json["ManagerStatus"]["Addr"].String());
+  if (node.address.IsUnset())
+    node.address = Ipv4::Parse(HostOf(json["ManagerStatus"]["Addr"].String())).value_or(Ipv4{});
   return node;
+}
+
+// "Target: 80, Publish: 8091".
+GossipPort ReadGossipPort(const std::string& text) {
+  unsigned target = 0, published = 0;
+  char rest = 0;
+  const bool read = std::sscanf(text.c_str(), "Target: %u, Publish: %u%c", &target, &published, &rest) == 2;
+  if (!read || target > 65535 || published > 65535) return {};
+  return {static_cast<uint16_t>(target), static_cast<uint16_t>(published)};
+}
+
+GossipService ReadGossipService(std::string_view name, JsonReader json) {
+  GossipService service;
+  service.name = std::string(name);
+  const int64_t index = json["LocalLBIndex"].Int();
+  service.mark = index > 0 && index <= UINT32_MAX ? static_cast<uint32_t>(index) : 0;
+  json["Ports"].ForEach([&](JsonReader entry) {
+    const GossipPort port = ReadGossipPort(entry.String());
+    if (port.published != 0) service.ports.push_back(port);
+  });
+  json["Tasks"].ForEach([&](JsonReader entry) {
+    GossipTask task{entry["Name"].String(), entry["EndpointIP"].Address(), entry["Info"]["Host IP"].Address()};
+    if (!task.name.empty() && !task.address.IsUnset()) service.tasks.push_back(std::move(task));
+  });
+  // Docker gives them in any order, another one each time.
+  std::sort(service.ports.begin(), service.ports.end(), [](const GossipPort& a, const GossipPort& b) {
+    return std::tie(a.published, a.target) < std::tie(b.published, b.target);
+  });
+  std::sort(service.tasks.begin(), service.tasks.end(),
+            [](const GossipTask& a, const GossipTask& b) { return a.name < b.name; });
+  return service;
 }
 
 }  // namespace
@@ -138,15 +176,33 @@ DockerInfo ReadInfo(const boost::json::value& value) {
   info.swarm_state = swarm["LocalNodeState"].String();
   info.swarm_error = swarm["Error"].String();
   info.control_available = swarm["ControlAvailable"].Bool();
+  swarm["RemoteManagers"].ForEach([&](JsonReader entry) {
+    RemoteManager manager{entry["NodeID"].String(), HostOf(entry["Addr"].String())};
+    if (!manager.node_id.empty() && !manager.host.empty()) info.managers.push_back(std::move(manager));
+  });
   return info;
 }
 
 DockerNetwork ReadNetwork(const boost::json::value& json) { return ReadNetworkEntry(JsonReader(json)); }
 
+std::vector<GossipService> ReadGossip(const boost::json::value& network) {
+  std::vector<GossipService> services;
+  JsonReader(network)["Services"].ForEachMember(
+      [&](std::string_view name, JsonReader service) { services.push_back(ReadGossipService(name, service)); });
+  std::sort(services.begin(), services.end(),
+            [](const GossipService& a, const GossipService& b) { return a.name < b.name; });
+  return services;
+}
+
 std::vector<DockerNetwork> ReadNetworks(const boost::json::value& json) { return ReadList(json, &ReadNetworkEntry); }
 std::vector<SwarmService> ReadServices(const boost::json::value& json) { return ReadList(json, &ReadService); }
 std::vector<SwarmTask> ReadTasks(const boost::json::value& json) { return ReadList(json, &ReadTask); }
 std::vector<SwarmNode> ReadNodes(const boost::json::value& json) { return ReadList(json, &ReadNode); }
+
+SwarmIdentity ReadSwarmIdentity(const boost::json::value& json) {
+  const JsonReader swarm(json);
+  return {swarm["ID"].String(), swarm["JoinTokens"]["Worker"].String()};
+}
 
 DockerEvent ReadEvent(const boost::json::value& value) {
   const JsonReader json(value);

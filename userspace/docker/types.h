@@ -18,6 +18,13 @@ struct DockerVersion {
   bool operator==(const DockerVersion&) const = default;
 };
 
+// A manager as this node's Docker knows it.
+struct RemoteManager {
+  std::string node_id;
+  std::string host;  // IP address, of either family
+  bool operator==(const RemoteManager&) const = default;
+};
+
 struct DockerInfo {
   std::string name;            // host name
   std::string server_version;  // "20.10.24"
@@ -26,6 +33,7 @@ struct DockerInfo {
   std::string swarm_state;         // "inactive", "pending", "active", "error", "locked"
   std::string swarm_error;         // why, for "error"
   bool control_available = false;  // a manager that can be asked
+  std::vector<RemoteManager> managers;
   bool operator==(const DockerInfo&) const = default;
 };
 
@@ -95,6 +103,45 @@ struct SwarmNode {
   std::string state;  // "ready", "down", "unknown", "disconnected"
   Ipv4 address;       // unset when Docker does not know it ("0.0.0.0")
   bool operator==(const SwarmNode&) const = default;
+};
+
+// The swarm itself, as managers are told (GET /swarm).
+struct SwarmIdentity {
+  std::string id;
+  std::string worker_join_token;  // a secret
+};
+
+// What Docker tells managers alone. Workers have it from a manager's xlbd.
+struct SwarmFacts {
+  std::vector<SwarmService> services;
+  std::vector<SwarmService> removed_services;  // Docker knows them no more, but tasks of theirs still run
+  std::vector<SwarmTask> tasks;
+  std::vector<SwarmNode> nodes;
+  std::string tunnel_secret;  // peer/pair_key.h; empty: not known. For xlb's own frames; never shown, never logged
+  bool operator==(const SwarmFacts&) const = default;
+};
+
+// What the swarm's nodes tell each other of a service on a network, as far as Docker shows it (?verbose=true). Tasks
+// that drain are not told from others.
+struct GossipPort {
+  uint16_t target = 0;
+  uint16_t published = 0;
+  bool operator==(const GossipPort&) const = default;
+};
+
+struct GossipTask {
+  std::string name;   // "web.2.<task id>"
+  Ipv4 address;       // on the network
+  Ipv4 node_address;  // its node's data path address
+  bool operator==(const GossipTask&) const = default;
+};
+
+struct GossipService {
+  std::string name;
+  uint32_t mark = 0;  // this node's load balancer index for it; 0: none
+  std::vector<GossipPort> ports;
+  std::vector<GossipTask> tasks;
+  bool operator==(const GossipService&) const = default;
 };
 
 struct DockerEvent {

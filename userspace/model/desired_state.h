@@ -11,13 +11,16 @@ namespace xlb {
 
 // The node as the programs must know it (struct xlb_node and the map addrs).
 struct NodeFacts {
-  std::set<Ipv4> addresses;  // of this node; a service on "*" answers on them
-  uint32_t vni = 0;          // ingress network's VNI; 0: none
-  uint16_t vxlan_port = 0;   // host order
-  uint16_t tunnel_mtu = 0;   // largest inner IP packet
+  std::set<Ipv4> addresses;            // of this node; a service on "*" answers on them
+  uint32_t vni = 0;                    // ingress network's VNI; 0: none
+  uint16_t vxlan_port = 0;             // host order
+  uint16_t tunnel_mtu = 0;             // largest inner IP packet
+  std::set<Ipv4Prefix> task_networks;  // a client in one of them is unknown to tasks here, see xlb_node
   uint32_t new_flow_limit = 0;
   uint32_t tick_shift = 0;
   uint32_t max_frame = 0;
+  Ipv4 bridge_address;   // of this node on docker_gwbridge; unset: none
+  Ipv4 sandbox_address;  // of the ingress sandbox on it; unset: none
   bool operator==(const NodeFacts&) const = default;
 };
 

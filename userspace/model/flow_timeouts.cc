@@ -47,4 +47,8 @@ std::chrono::seconds IdleLimit(FlowPhase phase) {
   return std::chrono::seconds(60);
 }
 
+std::chrono::seconds MarkIdleLimit(uint8_t protocol) {
+  return protocol == IPPROTO_UDP ? std::chrono::seconds(300) : std::chrono::seconds(900);
+}
+
 }  // namespace xlb

@@ -19,6 +19,10 @@ std::string_view ToString(FlowPhase phase);          // "syn", "established", "c
 // hours are alive (moby#31208, moby#29655). The rest follows nf_conntrack's and, for UDP, IPVS's defaults.
 std::chrono::seconds IdleLimit(FlowPhase phase);
 
+// For the mark of a connection that Docker's own mesh carries (XLB_KIND_NONE): what IPVS gives it by default. Later its
+// packets would find no way there either.
+std::chrono::seconds MarkIdleLimit(uint8_t protocol);
+
 }  // namespace xlb
 
 #endif  // XLB_MODEL_FLOW_TIMEOUTS_H_

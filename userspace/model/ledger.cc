@@ -79,6 +79,7 @@ absl::Status Ledger::ReadRings(MapStore& store) {
 void Ledger::Inherit(const Ledger& previous) {
   regions_.InheritWaiting(previous.regions_);
   epoch_owed_ = previous.epoch_owed_;
+  last_source_list_ = previous.last_source_list_;
 }
 
 const xlb_service* Ledger::Service(const xlb_service_key& key) const {
@@ -116,7 +117,7 @@ void Ledger::RecordOp(const WriteBackendOp& op, Clock::Time) {
   const bool was_free = before == contents_.backends.end();
   const bool is_free = op.backend.state == XLB_BACKEND_GONE;
   if (!was_free) {
-    epoch_owed_ = epoch_owed_ || FlowsMustLookAgain(before->second, op.backend);
+    epoch_owed_ = epoch_owed_ || op.flows_must_look_again;
     RemoveFromIndex(op.id, before->second);
   }
   if (was_free && !is_free) backend_ids_.Take(op.id);
@@ -145,6 +146,9 @@ void Ledger::RecordOp(const WriteServiceOp& op, Clock::Time now) {
     rings_[op.key] = std::move(ring->second);
     unnamed_rings_.erase(ring);
   }
+  const auto before = contents_.services.find(op.key);
+  const xlb_service* was = before == contents_.services.end() ? nullptr : &before->second;
+  epoch_owed_ = epoch_owed_ || FlowsMustLookAgain(was, op.service);
   contents_.services[op.key] = op.service;
 }
 
@@ -163,6 +167,18 @@ void Ledger::RecordOp(const RemoveAddressOp& op, Clock::Time) { contents_.addres
 void Ledger::RecordOp(const WriteNodeOp& op, Clock::Time) {
   if (op.node.epoch != contents_.node.epoch) epoch_owed_ = false;
   contents_.node = op.node;
+}
+
+void Ledger::RecordOp(const WriteSourceOp& op, Clock::Time) {
+  if (!contents_.sources.contains(op.key.list)) last_source_list_ = static_cast<uint16_t>(op.key.list);
+  contents_.sources[op.key.list][PrefixOf(op.key)] = op.verdicts;
+}
+
+void Ledger::RecordOp(const RemoveSourceOp& op, Clock::Time) {
+  const auto list = contents_.sources.find(op.key.list);
+  if (list == contents_.sources.end()) return;
+  list->second.erase(PrefixOf(op.key));
+  if (list->second.empty()) contents_.sources.erase(list);
 }
 
 void Ledger::AddToIndex(uint32_t id, const xlb_backend& backend) {

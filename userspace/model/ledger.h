@@ -50,6 +50,8 @@ class Ledger {
   const std::map<uint32_t, std::set<uint32_t>>& backends_of_services() const { return backends_of_services_; }
   // Ids of all backends with that uid. More than one: it is moving from one service to another.
   std::vector<uint32_t> BackendsWithUid(const Uid& uid) const;
+  // The list after which ids of new ones are looked for, so that a lately used one is not used again at once.
+  uint16_t last_source_list() const { return last_source_list_; }
   // 0: none.
   uint32_t FindBackend(const Uid& uid, uint32_t service_id) const;
 
@@ -65,6 +67,8 @@ class Ledger {
   void RecordOp(const AddAddressOp& op, Clock::Time now);
   void RecordOp(const RemoveAddressOp& op, Clock::Time now);
   void RecordOp(const WriteNodeOp& op, Clock::Time now);
+  void RecordOp(const WriteSourceOp& op, Clock::Time now);
+  void RecordOp(const RemoveSourceOp& op, Clock::Time now);
   void AddToIndex(uint32_t id, const xlb_backend& backend);
   void RemoveFromIndex(uint32_t id, const xlb_backend& backend);
   void ReleaseRegion(const xlb_service_key& key, Clock::Time now);
@@ -79,6 +83,7 @@ class Ledger {
   std::map<uint32_t, std::set<uint32_t>> backends_of_services_;
   std::unordered_multimap<Uid, uint32_t, UidHash> backends_by_uid_;
   bool epoch_owed_ = false;
+  uint16_t last_source_list_ = 0;
 };
 
 }  // namespace xlb

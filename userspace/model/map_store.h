@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "model/source_list.h"
 #include "xlb/abi.h"
 
 namespace xlb {
@@ -24,7 +25,8 @@ struct MapContents {
   std::map<xlb_service_key, xlb_service, ServiceKeyLess> services;
   std::map<uint32_t, xlb_backend> backends;
   std::map<uint32_t, uint32_t> generations;
-  std::set<uint32_t> addresses;  // network byte order
+  std::set<uint32_t> addresses;               // network byte order
+  std::map<uint32_t, SourceEntries> sources;  // by list; empty lists are left out
 };
 
 // Every call writes at once. Errors name the map. Not thread safe.
@@ -42,6 +44,8 @@ class MapStore {
   virtual absl::Status RemoveService(const xlb_service_key& key) = 0;
   virtual absl::Status AddAddress(uint32_t address_be) = 0;
   virtual absl::Status RemoveAddress(uint32_t address_be) = 0;
+  virtual absl::Status WriteSource(const xlb_source_key& key, SourceVerdicts verdicts) = 0;
+  virtual absl::Status RemoveSource(const xlb_source_key& key) = 0;
 };
 
 }  // namespace xlb

@@ -39,6 +39,9 @@ class Planner {
   absl::StatusOr<uint32_t> AllocateRegion(const Frontend& frontend, uint32_t length);
   void PlanRemovedServices();
   void PlanRemovedBackend(uint32_t id);
+  absl::StatusOr<uint16_t> PlanSources(const Assigned& assigned);
+  absl::StatusOr<uint16_t> NewSourceList(const SourceEntries& entries);
+  void PlanRemovedSources();
   void PlanAddresses();
   void PlanNode();
   void Append(std::vector<MapWrite>& writes);
@@ -56,10 +59,14 @@ class Planner {
   std::unordered_set<uint32_t> kept_ids_;                      // of all desired services
   std::unordered_map<uint32_t, const Frontend*> unchanged_;    // id -> frontend
   std::unordered_map<Uid, const Frontend*, UidHash> claimed_;  // by services in changed_
+  std::unordered_set<uint16_t> named_lists_;                   // by services, once the plan is carried out
+  std::vector<std::pair<uint16_t, SourceList>> new_lists_;
+  size_t new_source_entries_ = 0;
   bool flows_must_look_again_ = false;
 
   // In the order in which they will be written.
-  std::vector<MapWrite> first_, backends_, rings_, services_, removed_services_, removed_backends_, last_;
+  std::vector<MapWrite> first_, sources_, backends_, rings_, services_, removed_services_, removed_backends_, last_,
+      removed_sources_, node_;
   PlannedChanges result_;
 };
 
@@ -68,10 +75,12 @@ absl::StatusOr<PlannedChanges> Planner::Make() {
   XLB_RETURN_IF_ERROR(AssignServices());
   for (const Assigned& assigned : changed_) XLB_RETURN_IF_ERROR(PlanService(assigned));
   PlanRemovedServices();
+  PlanRemovedSources();
   if (ledger_.contents().node.schema == 0) first_.push_back(WriteNodeOp{NodeRecord(desired_.node, 1)});
   PlanAddresses();
   PlanNode();
-  for (auto* part : {&first_, &backends_, &rings_, &services_, &removed_services_, &removed_backends_, &last_}) {
+  for (auto* part : {&first_, &sources_, &backends_, &rings_, &services_, &removed_services_, &removed_backends_,
+                     &last_, &removed_sources_, &node_}) {
     Append(*part);
   }
   return std::move(result_);
@@ -103,6 +112,7 @@ absl::Status Planner::AssignServices() {
     const auto applied = applied_.find(frontend);
     if (!is_new && applied != applied_.end() && applied->second == service) {
       unchanged_.emplace(id, &frontend);
+      named_lists_.insert(present->sources);
     } else {
       changed_.push_back({&frontend, &service, id, is_new});
       result_.compared.push_back(frontend);
@@ -129,6 +139,7 @@ absl::Status Planner::PlanService(const Assigned& assigned) {
   }
   XLB_ASSIGN_OR_RETURN(const xlb_service record, PlanRing(assigned, ids));
   const xlb_service_key key = ServiceKey(*assigned.frontend);
+  flows_must_look_again_ = flows_must_look_again_ || FlowsMustLookAgain(ledger_.Service(key), record);
   if (assigned.is_new || !SameRecord(record, *ledger_.Service(key))) {
     services_.push_back(WriteServiceOp{key, record, assigned.is_new});
   }
@@ -157,8 +168,9 @@ absl::StatusOr<uint32_t> Planner::PlanBackend(const Assigned& assigned, const Ba
     const xlb_backend& present = contents.backends.at(id);
     const xlb_backend record = BackendRecord(backend, uid, present.generation, assigned.id);
     if (!SameRecord(record, present)) {
-      flows_must_look_again_ = flows_must_look_again_ || FlowsMustLookAgain(present, record);
-      backends_.push_back(WriteBackendOp{id, record, false});
+      const bool look_again = FlowsMustLookAgain(present, record, assigned.frontend->protocol);
+      flows_must_look_again_ = flows_must_look_again_ || look_again;
+      backends_.push_back(WriteBackendOp{id, record, false, look_again});
     }
     return id;
   }
@@ -169,7 +181,7 @@ absl::StatusOr<uint32_t> Planner::PlanBackend(const Assigned& assigned, const Ba
   }
   const auto last_generation = contents.generations.find(id);
   const uint32_t generation = NextNonZero(last_generation == contents.generations.end() ? 0 : last_generation->second);
-  backends_.push_back(WriteBackendOp{id, BackendRecord(backend, uid, generation, assigned.id), true});
+  backends_.push_back(WriteBackendOp{id, BackendRecord(backend, uid, generation, assigned.id), true, false});
   return id;
 }
 
@@ -179,9 +191,9 @@ absl::StatusOr<xlb_service> Planner::PlanRing(const Assigned& assigned, const st
     if (slot >= ids.size()) return absl::InternalError("a ring names a backend that its service does not have");
     slot = ids[slot];
   }
-  xlb_service record{};
+  XLB_ASSIGN_OR_RETURN(const uint16_t list, PlanSources(assigned));
+  xlb_service record = ServiceRecord(*assigned.service, list);
   record.id = assigned.id;
-  record.pick = static_cast<uint8_t>(PickOf(assigned.service->scheduler));
   record.ring_len = static_cast<uint32_t>(ring.size());
   if (ring.empty()) return record;
   const xlb_service_key key = ServiceKey(*assigned.frontend);
@@ -209,7 +221,11 @@ absl::StatusOr<uint32_t> Planner::AllocateRegion(const Frontend& frontend, uint3
 
 void Planner::PlanRemovedServices() {
   for (const Frontend& frontend : desired_.kept) {
-    if (const xlb_service* kept = ledger_.Service(ServiceKey(frontend))) kept_ids_.insert(kept->id);
+    const xlb_service* kept = ledger_.Service(ServiceKey(frontend));
+    if (kept == nullptr) continue;
+    kept_ids_.insert(kept->id);
+    // One that is desired too is written as it says there; what it named until then goes with the next plan.
+    named_lists_.insert(kept->sources);
   }
   for (const auto& [key, service] : ledger_.contents().services) {
     if (!kept_ids_.contains(service.id)) removed_services_.push_back(RemoveServiceOp{key});
@@ -224,7 +240,51 @@ void Planner::PlanRemovedServices() {
 void Planner::PlanRemovedBackend(uint32_t id) {
   flows_must_look_again_ = true;
   const uint32_t generation = ledger_.contents().backends.at(id).generation;
-  removed_backends_.push_back(WriteBackendOp{id, GoneRecord(generation), false});
+  removed_backends_.push_back(WriteBackendOp{id, GoneRecord(generation), false, true});
+}
+
+// Services with the same list share it. A list that is named is never changed: another one takes its place.
+absl::StatusOr<uint16_t> Planner::PlanSources(const Assigned& assigned) {
+  const SourceList& wanted = assigned.service->sources;
+  if (wanted.empty()) return uint16_t{0};
+  const auto name = [this](uint32_t list) {
+    named_lists_.insert(static_cast<uint16_t>(list));
+    return static_cast<uint16_t>(list);
+  };
+  for (const auto& [id, list] : new_lists_) {
+    if (list == wanted) return id;
+  }
+  for (const auto& [id, entries] : ledger_.contents().sources) {
+    if (entries == wanted.entries()) return name(id);
+  }
+  XLB_ASSIGN_OR_RETURN(const uint16_t id, NewSourceList(wanted.entries()));
+  new_lists_.emplace_back(id, wanted);
+  return name(id);
+}
+
+absl::StatusOr<uint16_t> Planner::NewSourceList(const SourceEntries& entries) {
+  const auto& present = ledger_.contents().sources;
+  size_t in_use = new_source_entries_;
+  for (const auto& [id, list] : present) in_use += list.size();
+  if (in_use + entries.size() > ledger_.limits().sources) {
+    return absl::ResourceExhaustedError(
+        fmt::format("no room for {} more prefixes of clients beside {}: the data path has room for {}", entries.size(),
+                    in_use, ledger_.limits().sources));
+  }
+  uint16_t id = new_lists_.empty() ? ledger_.last_source_list() : new_lists_.back().first;
+  do {
+    ++id;
+  } while (id == 0 || present.contains(id) || named_lists_.contains(id));
+  new_source_entries_ += entries.size();
+  for (const auto& [prefix, verdicts] : entries) sources_.push_back(WriteSourceOp{SourceKey(id, prefix), verdicts});
+  return id;
+}
+
+void Planner::PlanRemovedSources() {
+  for (const auto& [id, entries] : ledger_.contents().sources) {
+    if (named_lists_.contains(static_cast<uint16_t>(id))) continue;
+    for (const auto& [prefix, verdicts] : entries) removed_sources_.push_back(RemoveSourceOp{SourceKey(id, prefix)});
+  }
 }
 
 void Planner::PlanAddresses() {
@@ -241,8 +301,8 @@ void Planner::PlanAddresses() {
   // Removing early costs nothing but a moment in which the old address is not served.
   const bool both_fit = present.size() + added.size() <= ledger_.limits().addresses;
   std::vector<MapWrite>& removed_when = both_fit ? last_ : first_;
+  last_.insert(last_.end(), added.begin(), added.end());
   removed_when.insert(removed_when.end(), removed.begin(), removed.end());
-  first_.insert(first_.end(), added.begin(), added.end());
 }
 
 void Planner::PlanNode() {
@@ -251,7 +311,7 @@ void Planner::PlanNode() {
   const uint32_t epoch = is_first ? 1 : present.epoch;
   const bool facts_changed = !is_first && !SameRecord(NodeRecord(desired_.node, epoch), present);
   const bool raise = facts_changed || flows_must_look_again_ || ledger_.epoch_owed();
-  if (raise) last_.push_back(WriteNodeOp{NodeRecord(desired_.node, NextNonZero(epoch))});
+  if (raise) node_.push_back(WriteNodeOp{NodeRecord(desired_.node, NextNonZero(epoch))});
 }
 
 void Planner::Append(std::vector<MapWrite>& writes) {

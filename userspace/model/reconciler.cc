@@ -25,6 +25,8 @@ class StoreWriter {
   absl::Status operator()(const RemoveServiceOp& op) { return store_.RemoveService(op.key); }
   absl::Status operator()(const AddAddressOp& op) { return store_.AddAddress(op.address_be); }
   absl::Status operator()(const RemoveAddressOp& op) { return store_.RemoveAddress(op.address_be); }
+  absl::Status operator()(const WriteSourceOp& op) { return store_.WriteSource(op.key, op.verdicts); }
+  absl::Status operator()(const RemoveSourceOp& op) { return store_.RemoveSource(op.key); }
   absl::Status operator()(const WriteNodeOp& op) { return store_.WriteNode(op.node); }
 
  private:

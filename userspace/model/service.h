@@ -2,6 +2,7 @@
 #ifndef XLB_MODEL_SERVICE_H_
 #define XLB_MODEL_SERVICE_H_
 
+#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <string>
@@ -11,6 +12,8 @@
 
 #include "base/ip.h"
 #include "base/status.h"
+#include "model/access.h"
+#include "model/source_list.h"
 #include "xlb/abi.h"
 
 namespace xlb {
@@ -49,7 +52,7 @@ enum class ServiceSource { kStatic, kSwarm };
 
 // The one spelling of each value, for the CLI, the API, labels and tables.
 std::string_view ToString(Protocol);
-std::string_view ToString(SchedulerKind);  // "rr", "wrr", "maglev"
+std::string_view ToString(SchedulerKind);  // as in schedulers.def
 std::string_view ToString(BackendKind);    // "route", "vxlan", "local"
 std::string_view ToString(BackendState);   // "active", "draining", "down"
 std::string_view ToString(ServiceSource);  // "static", "swarm"
@@ -72,6 +75,8 @@ struct Reach {
   uint32_t ifindex = 0;  // local: host-side veth
   Mac dst_mac;           // local, vxlan: the task's
   Mac src_mac;           // local: the bridge's; vxlan: this node's in the ingress network
+  bool peer = false;     // vxlan: its node's xlb delivers clients' packets to it as they come
+  bool direct = false;   // with `peer`: and sends the replies to the client itself
   bool operator==(const Reach&) const = default;
 };
 
@@ -86,6 +91,13 @@ struct Backend {
   bool operator==(const Backend&) const = default;
 };
 
+// What xlb does with a service's packets.
+enum class Handling {
+  kServe,
+  kLeave,  // begins no flow: a socket of the host, or Docker's mesh, has the port; flows that live go on
+  kClose,  // drops them
+};
+
 struct Service {
   Frontend frontend;
   std::string name;
@@ -93,7 +105,17 @@ struct Service {
   SchedulerKind scheduler = SchedulerKind::kRoundRobin;
   std::vector<Backend> backends;
   // Endpoints that exist but that this node cannot reach, and why: shown, never in the ring. {backend name, reason}
-  std::vector<std::pair<std::string, std::string>> unreachable;
+  std::vector<std::pair<std::string, std::string>> unreachable = {};
+  std::chrono::seconds affinity{};  // for which a client keeps its backend when it is silent; 0: it does not
+  bool snat = false;                // backends see an address of the node in place of the client's
+  bool prefer_local = false;        // new flows go to backends on this node while there are any
+  Access access = {};               // as asked for by label or xlbctl
+  std::string access_problem = {};  // what is wrong with the labels that ask for it: then nobody is let in
+  Handling handling = Handling::kServe;
+  std::string left_because = {};  // for kLeave, or for some sources' clients; else empty
+  SourceList sources = {};        // who is let in
+  // No service of its own: one address of this node at which that of every address is left or closed.
+  bool is_exception = false;
   bool operator==(const Service&) const = default;
 };
 

@@ -61,10 +61,21 @@ absl::Status BackendExists(const StaticService& service, const Endpoint& endpoin
                                               service.name, endpoint.ToString()));
 }
 
+absl::Status CheckServiceAccess(const Frontend& frontend, const Access& access) {
+  const absl::Status status = CheckAccess(access);
+  if (!status.ok()) {
+    return absl::InvalidArgumentError(fmt::format("{}: {}", frontend.ToString(), std::string(status.message())));
+  }
+  if (access.bind.empty() || frontend.address.IsUnset()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("{} is at one address already; --bind is for services on every address", frontend.ToString()));
+}
+
 // What can be said of a service without knowing the others.
 absl::Status CheckService(const StaticService& service) {
   XLB_RETURN_IF_ERROR(CheckName(service.name));
   XLB_RETURN_IF_ERROR(CheckFrontend(service.frontend));
+  XLB_RETURN_IF_ERROR(CheckServiceAccess(service.frontend, {service.allow, service.deny, service.bind}));
   std::set<Endpoint> seen;
   for (const StaticBackend& backend : service.backends) {
     XLB_RETURN_IF_ERROR(CheckBackend(backend));
@@ -147,6 +158,12 @@ absl::Status StaticConfig::SetService(std::string_view service, const ServiceCha
     XLB_RETURN_IF_ERROR(CheckName(*change.name));
     XLB_RETURN_IF_ERROR(CheckNameIsFree(services_, *change.name));
   }
+  Access access{found->allow, found->deny, found->bind};
+  change.access().ApplyTo(access);
+  XLB_RETURN_IF_ERROR(CheckServiceAccess(found->frontend, access));
+  found->allow = std::move(access.allow);
+  found->deny = std::move(access.deny);
+  found->bind = std::move(access.bind);
   found->name = change.name.value_or(found->name);
   found->scheduler = change.scheduler.value_or(found->scheduler);
   return absl::OkStatus();
@@ -187,8 +204,30 @@ absl::Status StaticConfig::RemoveBackend(std::string_view service, const Endpoin
   return absl::OkStatus();
 }
 
-absl::StatusOr<StaticConfig> StaticConfig::FromServices(std::vector<StaticService> services) {
+absl::Status StaticConfig::ChangeOverride(const Frontend& frontend, const AccessChange& change) {
+  AccessChange changed;
+  if (const auto present = overrides_.find(frontend); present != overrides_.end()) changed = present->second;
+  change.ApplyTo(changed);
+  Access access;
+  changed.ApplyTo(access);
+  XLB_RETURN_IF_ERROR(CheckFrontend(frontend));
+  XLB_RETURN_IF_ERROR(CheckServiceAccess(frontend, access));
+  if (!overrides_.contains(frontend) && overrides_.size() >= XLB_MAX_SERVICES) {
+    return absl::ResourceExhaustedError(fmt::format("there is room for {} overrides", XLB_MAX_SERVICES));
+  }
+  if (!changed.IsNone()) overrides_[frontend] = std::move(changed);
+  return absl::OkStatus();
+}
+
+absl::Status StaticConfig::RemoveOverride(const Frontend& frontend) {
+  if (overrides_.erase(frontend) != 0) return absl::OkStatus();
+  return absl::NotFoundError(fmt::format("{} is as its labels say already", frontend.ToString()));
+}
+
+absl::StatusOr<StaticConfig> StaticConfig::FromServices(std::vector<StaticService> services,
+                                                        std::map<Frontend, AccessChange> overrides) {
   StaticConfig config;
+  for (const auto& [frontend, change] : overrides) XLB_RETURN_IF_ERROR(config.ChangeOverride(frontend, change));
   // With these, the checks that walk all services run only where they will find something.
   std::set<std::string> names;
   std::set<Frontend> frontends;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "model/access.h"
 #include "model/service.h"
 
 namespace xlb {
@@ -24,6 +25,9 @@ struct StaticService {
   Frontend frontend;  // unique
   SchedulerKind scheduler = SchedulerKind::kRoundRobin;
   std::vector<StaticBackend> backends;  // endpoints unique
+  // As in Access. Only a service on every address can be bound to some.
+  std::vector<Ipv4Prefix> allow = {}, deny = {};
+  std::vector<std::string> bind = {};
   bool operator==(const StaticService&) const = default;
 };
 
@@ -31,6 +35,10 @@ struct StaticService {
 struct ServiceChange {
   std::optional<std::string> name = std::nullopt;
   std::optional<SchedulerKind> scheduler = std::nullopt;
+  std::optional<std::vector<Ipv4Prefix>> allow = std::nullopt, deny = std::nullopt;
+  std::optional<std::vector<std::string>> bind = std::nullopt;
+
+  AccessChange access() const { return {allow, deny, bind}; }
 };
 struct BackendChange {
   std::optional<uint32_t> weight = std::nullopt;
@@ -48,8 +56,15 @@ class StaticConfig {
   absl::Status SetBackend(std::string_view service, const Endpoint& endpoint, const BackendChange& change);
   absl::Status RemoveBackend(std::string_view service, const Endpoint& endpoint);
 
+  // What this node's administrator says of who reaches a service that Swarm brings, over its labels. A frontend that no
+  // service has is kept for when one has it.
+  absl::Status ChangeOverride(const Frontend& frontend, const AccessChange& change);
+  absl::Status RemoveOverride(const Frontend& frontend);
+  const std::map<Frontend, AccessChange>& overrides() const { return overrides_; }
+
   // A whole configuration at once, for `apply`: every entry is checked, and the error names the entry.
-  static absl::StatusOr<StaticConfig> FromServices(std::vector<StaticService> services);
+  static absl::StatusOr<StaticConfig> FromServices(std::vector<StaticService> services,
+                                                   std::map<Frontend, AccessChange> overrides = {});
 
   const std::vector<StaticService>& services() const { return services_; }  // in order of addition
   bool operator==(const StaticConfig&) const = default;
@@ -57,6 +72,7 @@ class StaticConfig {
  private:
   absl::StatusOr<StaticService*> Find(std::string_view service);
   std::vector<StaticService> services_;
+  std::map<Frontend, AccessChange> overrides_;
 };
 
 }  // namespace xlb

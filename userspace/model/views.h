@@ -19,6 +19,15 @@ struct UplinkView {
   std::string reason;  // why it is so when it is not what was asked for or not the best; else empty
 };
 
+// xlb on another node, or that there is none.
+struct PeerView {
+  std::string node;     // host name, or the address
+  std::string address;  // of its data path
+  std::string state;    // "up", "silent", "no xlb", "unknown"
+  uint32_t version = 0;
+  double answer_seconds = -1;  // since its last answer; negative: it gave none
+};
+
 struct StatusView {
   std::string version;
   uint32_t schema = 0;
@@ -34,6 +43,10 @@ struct StatusView {
   std::string node_id;
   std::string node_name;
   std::string ingress_network;  // "ingress 10.0.0.0/24, VNI 4096, UDP port 4789, MTU 1450" or why there is none
+  std::string peers;            // "follows the manager n0 at ...", "serves the swarm's nodes at ..."; empty: neither
+  std::vector<PeerView> nodes;  // the swarm's others
+  std::string docker_mesh;      // Docker's own: "generation A (IPVS, iptables), alive"; empty: not looked at
+  uint64_t docker_flows = 0;    // marks in the flow table that keep connections with it
   uint64_t services = 0;
   uint64_t backends = 0;
   uint64_t flows = 0;  // live entries / 2, from the last sweep
@@ -55,11 +68,11 @@ struct BackendView {
   uint32_t id = 0;
   std::string name;
   std::string node;
-  std::string kind;     // "route", "vxlan", "local"; "none" for an unreachable one
+  std::string kind;     // "route", "vxlan", "peer", "local"; "none" for an unreachable one
   std::string address;  // "10.0.0.7:8091": where packets are sent
   std::string via;      // "vxlan 192.0.2.12", "veth ifindex 17", "source 192.0.2.11": how, for people
   std::string state;    // "active", "draining", "down", "unreachable"
-  std::string reason;   // for unreachable
+  std::string reason;   // for unreachable; and why it does not see clients' addresses
   uint32_t weight = 0;
   uint64_t live_flows = 0;
   StatsView stats;
@@ -72,6 +85,9 @@ struct ServiceView {
   std::string source;  // "static", "swarm"
   std::string scheduler;
   uint32_t ring_slots = 0;
+  std::vector<std::string> allow = {}, deny = {};  // prefixes of clients
+  std::vector<std::string> bind = {};              // addresses and devices
+  std::string left = {};  // why the port, or some of its clients or addresses, is left to others; else empty
   StatsView stats;
   std::vector<BackendView> backends;
 };
@@ -93,7 +109,7 @@ struct FlowView {
 struct CounterView {
   std::string name, sentence, hook;
   TrafficView traffic;
-};  // hook: "xdp", "tc", "task"
+};  // hook: "xdp", "tc", "task", "host"
 struct StatsReport {
   std::vector<CounterView> counters;
   std::vector<CounterView> drops;

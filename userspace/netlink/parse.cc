@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <linux/if.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -120,6 +121,8 @@ std::optional<Link> ParseLink(const nlmsghdr& message) {
   Link link;
   link.ifindex = static_cast<uint32_t>(header->ifi_index);
   link.up = (header->ifi_flags & IFF_UP) != 0;
+  link.ethernet = header->ifi_type == ARPHRD_ETHER;
+  link.loopback = (header->ifi_flags & IFF_LOOPBACK) != 0;
   link.name = table.String(IFLA_IFNAME);
   link.mac = table.MacAddress(IFLA_ADDRESS).value_or(Mac{});
   link.mtu = table.U32(IFLA_MTU).value_or(0);
@@ -139,7 +142,10 @@ std::optional<Address> ParseAddress(const nlmsghdr& message) {
   if (header == nullptr || header->ifa_family != AF_INET) return std::nullopt;
   const auto table = ParseAttributes(message, sizeof(*header));
   // On a point-to-point link IFA_ADDRESS is the other end's.
-  Address address{header->ifa_index, table.Address(IFA_LOCAL), header->ifa_prefixlen};
+  Address address{.ifindex = header->ifa_index,
+                  .address = table.Address(IFA_LOCAL),
+                  .prefix_length = header->ifa_prefixlen,
+                  .global = header->ifa_scope == RT_SCOPE_UNIVERSE};
   if (address.address.IsUnset()) address.address = table.Address(IFA_ADDRESS);
   if (address.address.IsUnset()) return std::nullopt;
   return address;

@@ -22,7 +22,9 @@ struct Link {
   std::string name;
   Mac mac;
   uint32_t mtu = 0;
-  bool up = false;                      // IFF_UP
+  bool up = false;        // IFF_UP
+  bool ethernet = false;  // its frames have an Ethernet header; false for loopback, too
+  bool loopback = false;
   std::string kind;                     // "vxlan", "veth", "bridge", "vlan", ...; empty for hardware
   uint32_t link_index = 0;              // IFLA_LINK: a veth's peer, a VLAN's lower device; 0: none
   std::optional<int32_t> link_netnsid;  // set when link_index counts in another namespace
@@ -35,6 +37,7 @@ struct Address {
   uint32_t ifindex = 0;
   Ipv4 address;
   uint8_t prefix_length = 0;
+  bool global = false;  // valid beyond the link and the host
   bool operator==(const Address&) const = default;
 };
 

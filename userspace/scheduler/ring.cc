@@ -6,11 +6,17 @@
 namespace xlb {
 namespace {
 
+bool MayGetFlows(const Backend& backend) { return backend.state == BackendState::kActive && backend.weight != 0; }
+
 std::vector<Candidate> CandidatesOf(const Service& service) {
   std::vector<Candidate> candidates;
+  const bool only_local =
+      service.prefer_local && std::any_of(service.backends.begin(), service.backends.end(), [](const Backend& backend) {
+        return MayGetFlows(backend) && backend.reach.kind == BackendKind::kLocal;
+      });
   for (uint32_t i = 0; i < service.backends.size(); ++i) {
     const Backend& backend = service.backends[i];
-    if (backend.state != BackendState::kActive || backend.weight == 0) continue;
+    if (!MayGetFlows(backend) || (only_local && backend.reach.kind != BackendKind::kLocal)) continue;
     candidates.push_back({backend.identity, backend.weight, i});
   }
   std::sort(candidates.begin(), candidates.end(),

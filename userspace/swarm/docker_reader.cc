@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "docker/readers.h"
+#include "peer/pair_key.h"
 
 namespace xlb {
 namespace {
@@ -15,6 +16,10 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::chrono::seconds kRememberDeaths{60};
+constexpr char kNodes[] = "/nodes";
+constexpr char kSwarm[] = "/swarm";
+constexpr char kServices[] = "/services";
+constexpr char kTasks[] = "/tasks";
 constexpr char kOverlayNetworks[] = "/networks?filters=%7B%22driver%22%3A%5B%22overlay%22%5D%7D";
 
 }  // namespace
@@ -39,19 +44,20 @@ uint32_t PartsConcernedBy(const DockerEvent& event) {
 
 asio::awaitable<absl::Status> DockerReader::Read(uint32_t parts) {
   if ((parts & kNodesPart) != 0) {
-    XLB_CO_ASSIGN_OR_RETURN(const auto json, co_await Fetch("/nodes"));
+    XLB_CO_ASSIGN_OR_RETURN(const auto json, co_await Fetch(kNodes));
     if (json) snapshot_.nodes = ReadNodes(*json);
+    co_await ReadSecret();
   }
   if ((parts & kIngressPart) != 0) {
     XLB_CO_RETURN_IF_ERROR(co_await ReadIngress());
   }
   // Before the tasks: a task whose service is not listed any more belongs to a removed one.
   if ((parts & kServicesPart) != 0) {
-    XLB_CO_ASSIGN_OR_RETURN(const auto json, co_await Fetch("/services"));
+    XLB_CO_ASSIGN_OR_RETURN(const auto json, co_await Fetch(kServices));
     if (json) TakeServices(ReadServices(*json));
   }
   if ((parts & kTasksPart) != 0) {
-    XLB_CO_ASSIGN_OR_RETURN(const auto json, co_await Fetch("/tasks"));
+    XLB_CO_ASSIGN_OR_RETURN(const auto json, co_await Fetch(kTasks));
     if (json) snapshot_.tasks = ReadTasks(*json);
     DropEndedServices();
   }
@@ -89,6 +95,14 @@ asio::awaitable<absl::Status> DockerReader::ReadNetworkInto(std::string path, st
   co_return absl::OkStatus();
 }
 
+// Not worth anything else that is read: without it, no client's address reaches a task on another node.
+asio::awaitable<void> DockerReader::ReadSecret() {
+  const auto json = co_await Fetch(kSwarm);
+  if (!json.ok() || !json->has_value()) co_return;
+  const SwarmIdentity swarm = ReadSwarmIdentity(**json);
+  snapshot_.tunnel_secret = TunnelSecret(swarm.id, swarm.worker_join_token);
+}
+
 asio::awaitable<absl::Status> DockerReader::ReadIngress() {
   XLB_CO_ASSIGN_OR_RETURN(const auto json, co_await Fetch(kOverlayNetworks));
   if (json) {
@@ -123,6 +137,12 @@ void DockerReader::DropEndedServices() {
     if (task.state == "running") running.insert(task.service_id);
   }
   std::erase_if(snapshot_.removed_services, [&](const SwarmService& service) { return !running.contains(service.id); });
+}
+
+void DockerReader::SetFacts(SwarmFacts facts) {
+  static_cast<SwarmFacts&>(snapshot_) = std::move(facts);
+  // A node that is a manager again reads them again, even if Docker says the same as when it was one before.
+  for (const char* path : {kNodes, kSwarm, kServices, kTasks}) last_.erase(path);
 }
 
 void DockerReader::ContainerDied(const std::string& container_id, Time now) {

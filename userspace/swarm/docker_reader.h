@@ -27,6 +27,8 @@ enum DockerPart : uint32_t {
   kNamespacesPart = 32,  // of tasks already known; not Docker's to tell
 };
 inline constexpr uint32_t kEveryPart = 63;
+// What a worker's Docker tells; the rest comes by SetFacts.
+inline constexpr uint32_t kWorkerParts = kIngressPart | kGatewayPart | kNamespacesPart;
 
 // The parts that may have changed when this event comes; 0: none.
 uint32_t PartsConcernedBy(const DockerEvent& event);
@@ -41,6 +43,8 @@ class DockerReader {
   boost::asio::awaitable<absl::Status> Read(uint32_t parts);
 
   void SetInfo(DockerInfo info) { snapshot_.info = std::move(info); }
+  // In place of kNodesPart, kServicesPart and kTasksPart.
+  void SetFacts(SwarmFacts facts);
   void ContainerDied(const std::string& container_id, Time now);
   void ContainerStarted(const std::string& container_id);
   // A task's state follows its container's end within seconds; afterwards the mark is not needed.
@@ -54,6 +58,7 @@ class DockerReader {
   // The answer, unless it is the last one of the same path again: most polls find nothing new, and parse nothing.
   boost::asio::awaitable<absl::StatusOr<std::optional<boost::json::value>>> Fetch(std::string path);
   boost::asio::awaitable<absl::Status> ReadNetworkInto(std::string path, std::optional<DockerNetwork>& network);
+  boost::asio::awaitable<void> ReadSecret();
   boost::asio::awaitable<absl::Status> ReadIngress();
   void TakeServices(std::vector<SwarmService> services);
   void DropEndedServices();

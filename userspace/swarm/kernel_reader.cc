@@ -40,6 +40,7 @@ absl::StatusOr<TaskNetns> ReadTaskNetns(const std::string& path) {
   TaskNetns task;
   XLB_ASSIGN_OR_RETURN(task.links, netlink.Links());
   XLB_ASSIGN_OR_RETURN(task.default_routes, netlink.DefaultRoutes());
+  XLB_ASSIGN_OR_RETURN(task.addresses, netlink.Addresses());
   return task;
 }
 

@@ -5,16 +5,28 @@
 #include <algorithm>
 #include <string_view>
 
+#include "swarm/view.h"
+
 namespace xlb {
 namespace {
 
 constexpr std::string_view kGatewayPrefix = "gateway_";
+constexpr size_t kBridgeIdDigits = 12;
+constexpr uint32_t kLoopbackIfindex = 1;  // in every namespace
 
 Ipv4 IngressAddressOf(const SwarmTask& task, const std::string& network_id) {
   for (const NetworkAttachment& attachment : task.networks) {
     if (attachment.network_id == network_id) return attachment.address;
   }
   return Ipv4{};
+}
+
+// The ingress network's sandbox in one of the networks that it is in.
+const NetworkEndpoint* SandboxEndpoint(const DockerSnapshot& docker, const DockerNetwork& network) {
+  // The sandbox has the ingress network's name: "ingress-sbox" for the one that `swarm init` makes.
+  const auto found = network.endpoints.find(docker.ingress->name + "-sbox");
+  if (found == network.endpoints.end() || found->second.address.IsUnset()) return nullptr;
+  return &found->second;
 }
 
 }  // namespace
@@ -27,11 +39,32 @@ std::string SandboxOf(const NetworkEndpoint& gateway_endpoint) {
 }
 
 const NetworkEndpoint* OwnIngressEndpoint(const DockerSnapshot& docker) {
-  if (!docker.ingress) return nullptr;
-  // The sandbox has the network's name: "ingress-sbox" for the one that `swarm init` makes.
-  const auto found = docker.ingress->endpoints.find(docker.ingress->name + "-sbox");
-  if (found == docker.ingress->endpoints.end() || found->second.address.IsUnset()) return nullptr;
-  return &found->second;
+  return docker.ingress ? SandboxEndpoint(docker, *docker.ingress) : nullptr;
+}
+
+Ipv4 SandboxAddress(const DockerSnapshot& docker) {
+  if (!docker.ingress || !docker.gateway_network) return Ipv4{};
+  const NetworkEndpoint* endpoint = SandboxEndpoint(docker, *docker.gateway_network);
+  return endpoint == nullptr ? Ipv4{} : endpoint->address;
+}
+
+std::string GatewayBridge(const DockerSnapshot& docker) {
+  if (!docker.gateway_network) return kGatewayBridge;
+  const auto& options = docker.gateway_network->options;
+  const auto name = options.find("com.docker.network.bridge.name");
+  if (name != options.end() && !name->second.empty()) return name->second;
+  // As for any bridge network that was made without a name for its device.
+  return "br-" + docker.gateway_network->id.substr(0, kBridgeIdDigits);
+}
+
+std::set<Ipv4Prefix> OtherNetworksOf(const TaskNetns& task) {
+  std::set<Ipv4Prefix> networks;
+  if (task.default_routes.empty()) return networks;
+  for (const Address& address : task.addresses) {
+    if (address.ifindex == task.default_routes.front().ifindex || address.ifindex == kLoopbackIfindex) continue;
+    networks.insert(Ipv4Prefix::Around(address.address, address.prefix_length));
+  }
+  return networks;
 }
 
 Ipv4 TunnelSource(const DockerSnapshot& docker, const KernelSnapshot& kernel, Ipv4 destination) {

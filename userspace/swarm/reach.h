@@ -3,6 +3,7 @@
 #define XLB_SWARM_REACH_H_
 
 #include <map>
+#include <set>
 
 #include "base/status.h"
 #include "model/service.h"
@@ -33,8 +34,16 @@ class ReachFinder {
   std::map<uint32_t, const Link*> links_;
 };
 
+// The networks that the task is on beside docker_gwbridge: to a client with an address in one of them it would answer
+// there, and not by the way that the client's packet came.
+std::set<Ipv4Prefix> OtherNetworksOf(const TaskNetns& task);
+
 // This node's endpoint in the ingress network; null: not there.
 const NetworkEndpoint* OwnIngressEndpoint(const DockerSnapshot& docker);
+// The ingress sandbox's address on docker_gwbridge, by which Docker's mesh serves the node itself; unset: none.
+Ipv4 SandboxAddress(const DockerSnapshot& docker);
+// The name of docker_gwbridge's device.
+std::string GatewayBridge(const DockerSnapshot& docker);
 // The source address that this node's kernel gives to tunnelled packets for `destination`.
 Ipv4 TunnelSource(const DockerSnapshot& docker, const KernelSnapshot& kernel, Ipv4 destination);
 // The same for any other node.

@@ -13,15 +13,12 @@
 
 namespace xlb {
 
-struct DockerSnapshot {
+// On a worker the SwarmFacts are those of the manager that it follows.
+struct DockerSnapshot : SwarmFacts {
   DockerInfo info;
   std::optional<DockerNetwork> ingress;          // the network with Ingress == true
   std::optional<DockerNetwork> gateway_network;  // docker_gwbridge
-  std::vector<SwarmService> services;
-  std::vector<SwarmService> removed_services;  // Docker knows them no more, but tasks of theirs still run
-  std::vector<SwarmTask> tasks;
-  std::vector<SwarmNode> nodes;
-  std::set<std::string> dead_containers;  // known to have ended, whatever their task's state still says
+  std::set<std::string> dead_containers;         // known to have ended, whatever their task's state still says
 };
 
 // The namespace of the ingress network's bridge and vxlan device.
@@ -36,6 +33,7 @@ struct OverlayNetns {
 struct TaskNetns {
   std::vector<Link> links;
   std::vector<Route> default_routes;  // best first
+  std::vector<Address> addresses;
   bool operator==(const TaskNetns&) const = default;
 };
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "docker/http_client.h"
+#include "swarm/swarm_peers.h"
 #include "swarm/view.h"
 
 namespace xlb {
@@ -18,9 +19,13 @@ struct SwarmOptions {
   std::string netns_dir = "/run/docker/netns";
   std::chrono::milliseconds poll_interval{500};        // tasks have no events
   std::chrono::milliseconds role_poll_interval{2000};  // not a manager: until it is one
+  // A worker that nobody tells looks for itself, after a while and so often: Docker logs a line for each time.
+  std::chrono::milliseconds look_after{3000};
+  std::chrono::milliseconds look_interval{3000};
   std::chrono::milliseconds backoff_min{200};
   std::chrono::milliseconds backoff_max{2000};
   DockerHttpLimits http;
+  SwarmPeersOptions peers;
 };
 
 // Runs on `executor` alone, and so do the callbacks; none comes after Stop() or destruction. While Docker does not
@@ -28,7 +33,8 @@ struct SwarmOptions {
 class SwarmSource {
  public:
   using OnChange = std::function<void(const SwarmView&)>;
-  // kinds: "docker-connected", "docker-lost", "swarm-role", "swarm-pending", "swarm-ready", "swarm-warning".
+  // kinds: "docker-connected", "docker-lost", "swarm-role", "swarm-pending", "swarm-ready", "swarm-warning",
+  // "peer-serving", "peer-following", "peer-lost", "peer-refused".
   using OnEvent = std::function<void(std::string kind, std::string subject, std::string text)>;
 
   SwarmSource(boost::asio::any_io_executor executor, SwarmOptions options, OnChange on_change, OnEvent on_event);
@@ -39,6 +45,8 @@ class SwarmSource {
   void Start();
   void Stop();
   const SwarmView& view() const;
+  // What passes between this node and the xlbd of others at the moment, in one line; empty: nothing.
+  std::string DescribePeers() const;
 
   // The host's devices changed: a local backend whose veth went leaves the view before this returns.
   void OnLinksChanged();

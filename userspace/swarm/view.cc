@@ -8,12 +8,11 @@
 #include <optional>
 #include <utility>
 
+#include "model/policy.h"
 #include "swarm/reach.h"
 
 namespace xlb {
 namespace {
-
-constexpr char kSchedulerLabel[] = "xlb.scheduler";
 
 std::optional<Protocol> ServedProtocol(const PublishedPort& port) {
   if (port.protocol == "tcp") return Protocol::kTcp;
@@ -67,6 +66,7 @@ class Builder {
 
  private:
   void DescribeNode();
+  std::map<Ipv4, std::string> OtherNodes() const;
   void DescribeIngress();
   // Why xlb must leave the ingress network to Docker's own mesh; empty: it need not.
   std::string LeftToDocker() const;
@@ -80,6 +80,7 @@ class Builder {
   ReachFinder finder_;
   std::map<std::string, std::vector<const SwarmTask*>> tasks_;  // by service
   std::map<Frontend, Service> services_;
+  std::map<Frontend, const SwarmService*> owners_;  // whose labels count
   std::vector<std::string> awaited_;
   SwarmView view_;
 };
@@ -96,17 +97,41 @@ SwarmView Builder::Build() && {
     // After the others: a port that was published anew belongs to its new service.
     for (const SwarmService& service : docker_.removed_services) AddService(service, true);
   }
-  for (auto& [frontend, service] : services_) view_.services.push_back(std::move(service));
+  for (auto& [frontend, service] : services_) {
+    for (const std::string& problem : ApplyPolicyLabels(owners_.at(frontend)->labels, service)) {
+      view_.warnings.push_back(fmt::format("{}: {}", service.name, problem));
+    }
+    view_.services.push_back(std::move(service));
+  }
   view_.pending = fmt::format("{}", fmt::join(awaited_, "; "));
   return std::move(view_);
 }
 
 void Builder::DescribeNode() {
   view_.docker_version = docker_.info.server_version;
-  view_.role = "manager";
+  view_.role = docker_.info.control_available ? "manager" : "worker";
   view_.node_id = docker_.info.node_id;
   view_.node_name = docker_.info.name;
   view_.data_path_address = DataPathAddress(docker_, kernel_);
+  view_.sandbox_address = SandboxAddress(docker_);
+  view_.gateway_bridge = GatewayBridge(docker_);
+  view_.nodes = OtherNodes();
+  view_.tunnel_secret = docker_.tunnel_secret;
+  for (const auto& [sandbox, task] : kernel_.tasks) view_.task_networks.merge(OtherNetworksOf(task));
+}
+
+// Those that the forwarding table names, which does so by data path addresses, and the others by what they advertise.
+std::map<Ipv4, std::string> Builder::OtherNodes() const {
+  std::map<Ipv4, std::string> nodes;
+  if (kernel_.overlay) {
+    for (const auto& [mac, address] : kernel_.overlay->fdb) nodes[address];
+  }
+  for (const SwarmNode& node : docker_.nodes) {
+    if (node.id != docker_.info.node_id && !node.address.IsUnset()) nodes[node.address] = node.hostname;
+  }
+  nodes.erase(view_.data_path_address);
+  nodes.erase(docker_.info.node_address);
+  return nodes;
 }
 
 void Builder::DescribeIngress() {
@@ -162,6 +187,7 @@ void Builder::AddService(const SwarmService& service, bool removed) {
     auto found = services_.find(frontend);
     if (found == services_.end()) {
       found = services_.emplace(frontend, NewService(service, port, protocol, served.size())).first;
+      owners_[frontend] = &service;
     }
     AddBackends(service, port, removed, found->second);
   }
@@ -172,14 +198,12 @@ Service Builder::NewService(const SwarmService& service, const PublishedPort& po
   made.frontend = Frontend{protocol, Ipv4{}, port.published};
   made.source = ServiceSource::kSwarm;
   made.name = ports == 1 ? service.name : fmt::format("{}:{}/{}", service.name, port.published, port.protocol);
-  if (const auto label = service.labels.find(kSchedulerLabel); label != service.labels.end()) {
-    if (const auto scheduler = ParseScheduler(label->second); scheduler.ok()) {
-      made.scheduler = *scheduler;
-    } else {
-      view_.warnings.push_back(fmt::format("{}: label {}={}: {}; it is balanced by {}", made.name, kSchedulerLabel,
-                                           label->second, std::string(scheduler.status().message()),
-                                           ToString(made.scheduler)));
-    }
+  if (auto access = AccessOfLabels(service.labels); access.ok()) {
+    made.access = *std::move(access);
+  } else {
+    made.access_problem = std::string(access.status().message());
+    view_.warnings.push_back(
+        fmt::format("{}: {}; nobody is let in until it is corrected", made.name, made.access_problem));
   }
   return made;
 }

@@ -1,6 +1,10 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "xlbctl/backend_table.h"
 #include "xlbctl/commands.h"
@@ -15,7 +19,23 @@ struct Options {
   std::string frontend;
   std::string name;
   std::string scheduler;
+  // Absent: not said; "": nobody, nowhere in particular.
+  std::optional<std::string> allow, deny, bind;
+  bool as_labelled = false;
 };
+
+absl::Status TakeAccess(const Options& options, ServiceChange& change) {
+  if (options.allow) {
+    XLB_ASSIGN_OR_RETURN(change.allow, ParsePrefixes(*options.allow));
+  }
+  if (options.deny) {
+    XLB_ASSIGN_OR_RETURN(change.deny, ParsePrefixes(*options.deny));
+  }
+  if (options.bind) {
+    XLB_ASSIGN_OR_RETURN(change.bind, ParseBind(*options.bind));
+  }
+  return absl::OkStatus();
+}
 
 // Edits answer nothing; what was made is printed for programs, and people get a line.
 absl::Status Done(Context& context, const std::string& line) {
@@ -28,6 +48,11 @@ absl::Status Add(Context& context, const Options& options) {
   service.name = options.name;
   XLB_ASSIGN_OR_RETURN(service.frontend, Frontend::Parse(options.frontend));
   XLB_ASSIGN_OR_RETURN(service.scheduler, ParseScheduler(options.scheduler));
+  ServiceChange access;
+  XLB_RETURN_IF_ERROR(TakeAccess(options, access));
+  service.allow = access.allow.value_or(service.allow);
+  service.deny = access.deny.value_or(service.deny);
+  service.bind = access.bind.value_or(service.bind);
   XLB_ASSIGN_OR_RETURN(const StaticService made,
                        context.client().CallFor<StaticService>("POST", "/v1/services", ToJson(service)));
   if (context.json()) return context.PrintJson(made);
@@ -41,7 +66,16 @@ absl::Status Set(Context& context, const Options& options) {
   if (!options.scheduler.empty()) {
     XLB_ASSIGN_OR_RETURN(change.scheduler, ParseScheduler(options.scheduler));
   }
-  if (!change.name && !change.scheduler) return context.UsageError("service set: give --name, --scheduler or both");
+  XLB_RETURN_IF_ERROR(TakeAccess(options, change));
+  const bool changes = change.name || change.scheduler || !change.access().IsNone();
+  if (changes == options.as_labelled) {
+    return context.UsageError(
+        "service set: give --name, --scheduler, --allow, --deny or --bind, or --as-labelled alone");
+  }
+  if (options.as_labelled) {
+    XLB_RETURN_IF_ERROR(context.client().Call("DELETE", ServiceTarget(options.service) + "/override").status());
+    return Done(context, fmt::format("service {} is as its labels say", options.service));
+  }
   XLB_RETURN_IF_ERROR(context.client().Call("PATCH", ServiceTarget(options.service), ToJson(change)).status());
   return Done(context, fmt::format("service {} changed", options.service));
 }
@@ -74,6 +108,11 @@ std::string TrafficText(const TrafficView& traffic) {
 std::string ServicePage(const ServiceView& service) {
   std::string page = fmt::format("{}  {}\n", Printable(service.name), Printable(service.frontend));
   const auto new_flows = static_cast<double>(service.stats.flows);
+  std::vector<std::pair<std::string, std::string>> access;
+  if (!service.allow.empty()) access.emplace_back("allow", fmt::format("{}", fmt::join(service.allow, ", ")));
+  if (!service.deny.empty()) access.emplace_back("deny", fmt::format("{}", fmt::join(service.deny, ", ")));
+  if (!service.bind.empty()) access.emplace_back("bind", fmt::format("{}", fmt::join(service.bind, ", ")));
+  if (!service.left.empty()) access.emplace_back("left", Printable(service.left));
   page += RenderPairs({{"id", fmt::format("{}", service.id)},
                        {"source", service.source},
                        {"scheduler", fmt::format("{}, ring of {} slots", service.scheduler, service.ring_slots)},
@@ -82,6 +121,7 @@ std::string ServicePage(const ServiceView& service) {
                        {"in", TrafficText(service.stats.in)},
                        {"out", TrafficText(service.stats.out)}},
                       2);
+  if (!access.empty()) page += RenderPairs(access, 2);
   return page + "\n" + BackendTable(service.backends, false);
 }
 
@@ -94,6 +134,12 @@ absl::Status Show(Context& context, const Options& options) {
     first = false;
   }
   return absl::OkStatus();
+}
+
+void AddAccessOptions(CLI::App& command, Options& options) {
+  command.add_option("--allow", options.allow, "only these clients: 10.0.0.0/8,192.0.2.7; \"\" for all");
+  command.add_option("--deny", options.deny, "not these clients; the longest prefix of both lists decides");
+  command.add_option("--bind", options.bind, "only at these addresses or devices of the node; \"\" for all");
 }
 
 }  // namespace
@@ -112,12 +158,17 @@ void AddServiceCommands(CLI::App& app, Context& context) {
       ->required()
       ->check(FrontendCheck());
   add.add_option("--name", options->name, "its name")->required();
-  add.add_option("--scheduler", options->scheduler, "rr (default), wrr or maglev")->check(SchedulerCheck());
+  add.add_option("--scheduler", options->scheduler, "how new flows are shared out (default rr)")
+      ->check(SchedulerCheck());
+  AddAccessOptions(add, *options);
 
-  CLI::App& set = AddCommand(group, "set", "change a static service", context, bind(Set));
+  CLI::App& set =
+      AddCommand(group, "set", "change a static service, or who reaches one of Swarm's", context, bind(Set));
   AddServiceArgument(set, options->service);
   set.add_option("--name", options->name, "its new name");
-  set.add_option("--scheduler", options->scheduler, "rr, wrr or maglev")->check(SchedulerCheck());
+  set.add_option("--scheduler", options->scheduler, "how new flows are shared out")->check(SchedulerCheck());
+  AddAccessOptions(set, *options);
+  set.add_flag("--as-labelled", options->as_labelled, "forget what was set here of a service of Swarm's");
 
   AddServiceArgument(AddCommand(group, "rm", "remove a static service", context, bind(Remove)), options->service);
   AddCommand(group, "ls", "list all services", context, [&context] { return List(context); });

@@ -28,6 +28,20 @@ std::string DockerText(const StatusView& status) {
   return fmt::format("{}, version {}", status.docker, status.docker_version);
 }
 
+std::string DockerMeshText(const StatusView& status) {
+  if (status.docker_mesh.empty() || status.docker_flows == 0) return status.docker_mesh;
+  return fmt::format("{}; {} marks keep connections from before xlb with it", status.docker_mesh, status.docker_flows);
+}
+
+std::string NodesText(const StatusView& status) {
+  std::vector<std::string> nodes;
+  for (const PeerView& node : status.nodes) {
+    const std::string name = node.node == node.address ? node.node : fmt::format("{} ({})", node.node, node.address);
+    nodes.push_back(fmt::format("{} {}", name, node.state));
+  }
+  return fmt::format("{}", fmt::join(nodes, ", "));
+}
+
 std::string FlowsText(const StatusView& status) {
   std::string text = HumanCount(static_cast<double>(status.flows));
   if (status.flow_capacity == 0) return text;
@@ -46,6 +60,9 @@ std::string StatusPage(const StatusView& status) {
   page += RenderPairs({{"Node", NodeText(status)},
                        {"Docker", DockerText(status)},
                        {"Ingress", status.ingress_network},
+                       {"Peers", status.peers},
+                       {"xlb elsewhere", NodesText(status)},
+                       {"Docker mesh", DockerMeshText(status)},
                        {"Addresses", fmt::format("{}", fmt::join(status.addresses, ", "))},
                        {"Services", fmt::format("{}, with {} backends", status.services, status.backends)},
                        {"Flows", FlowsText(status)}},

@@ -26,8 +26,8 @@ Service FromStatic(const StaticService& from, const RouteResolver& route, const 
                   .name = from.name,
                   .source = ServiceSource::kStatic,
                   .scheduler = from.scheduler,
-                  .backends = {},
-                  .unreachable = {}};
+                  .backends = {}};
+  service.access = {from.allow, from.deny, from.bind};
   std::vector<Backend> lost;
   for (const StaticBackend& from_backend : from.backends) {
     Backend backend = FromStatic(from, from_backend);
@@ -42,6 +42,19 @@ Service FromStatic(const StaticService& from, const RouteResolver& route, const 
   return service;
 }
 
+// A static service at one address of this node stands in front of the port that the swarm publishes on all of them.
+void WarnOfHiddenPorts(const StaticConfig& config, Assembly& assembly) {
+  for (const StaticService& service : config.services()) {
+    if (!assembly.state.node.addresses.contains(service.frontend.address)) continue;
+    Frontend everywhere = service.frontend;
+    everywhere.address = Ipv4{};
+    const auto hidden = assembly.state.services.find(everywhere);
+    if (hidden == assembly.state.services.end() || hidden->second.source != ServiceSource::kSwarm) continue;
+    assembly.warnings.push_back(fmt::format("the static service {} at {} hides the swarm service {} on that address",
+                                            service.name, service.frontend.ToString(), hidden->second.name));
+  }
+}
+
 }  // namespace
 
 Assembly Assemble(const NodeFacts& node, const StaticConfig& config, const SwarmView& swarm, const RouteResolver& route,
@@ -51,6 +64,8 @@ Assembly Assemble(const NodeFacts& node, const StaticConfig& config, const Swarm
   assembly.state.node.vni = swarm.vni;
   assembly.state.node.vxlan_port = swarm.vxlan_port;
   assembly.state.node.tunnel_mtu = swarm.tunnel_mtu;
+  assembly.state.node.sandbox_address = swarm.sandbox_address;
+  assembly.state.node.task_networks = swarm.task_networks;
   for (const StaticService& service : config.services()) {
     assembly.state.services.emplace(service.frontend, FromStatic(service, route, former));
   }
@@ -61,6 +76,7 @@ Assembly Assemble(const NodeFacts& node, const StaticConfig& config, const Swarm
                                               service.frontend.ToString(), service.name));
     }
   }
+  WarnOfHiddenPorts(config, assembly);
   return assembly;
 }
 

@@ -11,15 +11,15 @@
 #include "control/static_file.h"
 #include "model/records.h"
 #include "scheduler/ring.h"
+#include "xlbd/peer_reach.h"
+#include "xlbd/tunnel_neighbors.h"
 
 namespace xlb {
 namespace {
 
 constexpr std::chrono::seconds kRetryAfter{1};
-constexpr std::chrono::seconds kSweepEvery{5};
-constexpr std::chrono::milliseconds kSweepPause{5};  // between slices, for everybody else on the loop
-constexpr char kApiGroup[] = "docker";               // who may steer Docker may steer its ingress
-constexpr uint32_t kFrameOverhead = 18;              // Ethernet header and a VLAN tag
+constexpr char kApiGroup[] = "docker";   // who may steer Docker may steer its ingress
+constexpr uint32_t kFrameOverhead = 18;  // Ethernet header and a VLAN tag
 
 absl::Status PassiveError() {
   return absl::FailedPreconditionError("xlbd is passive since 'xlbctl detach': start it again to change services");
@@ -31,6 +31,8 @@ Daemon::Daemon(boost::asio::io_context& io, const Options& options)
     : io_(io),
       options_(options),
       started_(clock_.Now()),
+      guard_(io.get_executor(), [this] { Reconcile(); }),
+      neighbors_(io.get_executor()),
       tick_shift_(TickClock::ShiftForSeconds()),
       tick_seconds_(TickClock::TickSeconds(tick_shift_)),
       sweep_timer_(io),
@@ -71,7 +73,7 @@ absl::Status Daemon::OpenDataPath() {
       DataPath::Open({.bpffs_dir = options_.bpffs_dir, .flow_entries = options_.max_flows * 2, .xdp = options_.xdp}));
   reconciler_ = std::make_unique<Reconciler>(data_path_->maps(), &clock_, BuildRing);
   XLB_RETURN_IF_ERROR(reconciler_->Load());
-  sweeper_ = std::make_unique<FlowSweeper>(&data_path_->flows(), tick_seconds_);
+  XLB_RETURN_IF_ERROR(OpenSweeper());
   AdoptPinnedServices();
   return absl::OkStatus();
 }
@@ -88,6 +90,8 @@ void Daemon::AdoptPinnedServices() {
   swarm_view_.vni = ntohl(pinned.vni) >> 8;
   swarm_view_.vxlan_port = ntohs(pinned.vxlan_port);
   swarm_view_.tunnel_mtu = pinned.tunnel_mtu;
+  swarm_view_.sandbox_address = Ipv4{pinned.sandbox_addr};
+  swarm_view_.task_networks = TaskNetworksOf(pinned);
 }
 
 absl::Status Daemon::OpenSources() {
@@ -95,6 +99,7 @@ absl::Status Daemon::OpenSources() {
   XLB_ASSIGN_OR_RETURN(NetlinkMonitor monitor, NetlinkMonitor::Open(io_.get_executor(), on_netlink));
   monitor_.emplace(std::move(monitor));
   XLB_RETURN_IF_ERROR(RefreshNode());
+  guard_.Start(/*with_docker=*/!options_.docker_socket.empty());
   XLB_RETURN_IF_ERROR(ApplyNow());
   // What changed while no xlbd watched is unknown: every flow asks for its next hop once.
   XLB_RETURN_IF_ERROR(reconciler_->BumpEpoch());
@@ -102,14 +107,19 @@ absl::Status Daemon::OpenSources() {
     SwarmOptions options;
     options.docker_socket = options_.docker_socket;
     options.netns_dir = options_.netns_dir;
+    options.peers.listen = options_.peer;
+    options.peers.certificates = options_.swarm_certs;
     const auto on_change = [this](const SwarmView& view) { OnSwarm(view); };
     const auto on_event = [this](std::string kind, std::string subject, std::string text) {
       events_.Add(std::move(kind), std::move(subject), std::move(text));
     };
+    const auto on_mesh = [this](const std::string& text) { events_.Add("docker-mesh", "docker", text); };
+    docker_mesh_ = std::make_unique<DockerMeshWatch>(io_.get_executor(), options_.netns_dir, on_mesh);
+    XLB_RETURN_IF_ERROR(OpenPeers());
     swarm_ = std::make_unique<SwarmSource>(io_.get_executor(), options, on_change, on_event);
     swarm_->Start();
   }
-  ArmSweep(kSweepEvery);
+  StartSweeps();
   return absl::OkStatus();
 }
 
@@ -125,82 +135,13 @@ void Daemon::OnNetlink(uint32_t changes) {
   if (changes & (kLinks | kAddresses | kRoutes)) Reconcile();
 }
 
-std::vector<Link> Daemon::UplinkLinks() const {
-  std::vector<Link> links;
-  for (const UplinkDevice& device : uplinks_) {
-    if (const Link* link = node_->Device(device.ifindex)) links.push_back(*link);
-  }
-  return links;
-}
-
-void Daemon::OnSwarm(const SwarmView& view) {
-  if (data_path_ == nullptr) return;
-  const bool connected = view.docker.starts_with("connected");
-  if (connected && !view.role.empty() && !AwaitsIngress(view)) {
-    swarm_view_ = view;
-    swarm_known_ = true;
-    kept_.clear();
-    kept_uplinks_.clear();
-  } else if (swarm_known_) {
-    // Docker is away, or has just come back and not yet built its ingress network. The last view stands, and with it
-    // the flows to tasks elsewhere; tasks of this node that went with Docker leave it.
-    swarm_view_.services = connected ? WithoutLostTasks(std::move(swarm_view_.services)) : view.services;
-  } else {
-    return;
-  }
-  if (absl::Status status = RefreshNode(); !status.ok()) return RetryLater(status);
-  Reconcile();
-}
-
-std::vector<Service> Daemon::WithoutLostTasks(std::vector<Service> services) const {
-  for (Service& service : services) {
-    std::erase_if(service.backends, [&](const Backend& backend) {
-      return backend.reach.kind == BackendKind::kLocal && node_->Device(backend.reach.ifindex) == nullptr;
-    });
-  }
-  return services;
-}
-
-// Without a default route, as when the node's networking restarts, the uplinks so far stay: connections outlive that.
-std::set<uint32_t> Daemon::UplinksToKeep() const {
-  std::set<uint32_t> keep = kept_uplinks_;
-  if (node_->HasDefaultRoute()) return keep;
-  if (uplinks_.empty()) keep.merge(data_path_->AttachedUplinks());
-  for (const UplinkDevice& device : uplinks_) keep.insert(device.ifindex);
-  return keep;
-}
-
-std::vector<UplinkDevice> Daemon::ChooseUplinks() const {
-  if (options_.uplinks.empty()) return node_->Found(swarm_view_.data_path_address, UplinksToKeep());
-  std::vector<UplinkDevice> devices;
-  for (const std::string& name : options_.uplinks) {
-    // One that went away comes back as another device; until then the others serve.
-    if (const auto named = node_->Named({name}); named.ok()) devices.push_back(named->front());
-  }
-  return devices;
-}
-
-absl::Status Daemon::RefreshNode() {
-  XLB_RETURN_IF_ERROR(node_->Refresh());
-  uplinks_ = ChooseUplinks();
-  const size_t before = data_path_->uplinks().size();
-  XLB_RETURN_IF_ERROR(data_path_->SetUplinks(uplinks_));
-  if (data_path_->uplinks().size() != before) {
-    for (const UplinkView& uplink : data_path_->uplinks()) {
-      events_.Add(
-          "uplink", uplink.name,
-          fmt::format("XDP {} ({}){}{}", uplink.xdp, uplink.attach, uplink.reason.empty() ? "" : ": ", uplink.reason));
-    }
-  }
-  return absl::OkStatus();
-}
-
 NodeFacts Daemon::Facts() const {
   NodeFacts facts;
   facts.addresses = node_->addresses();
   facts.new_flow_limit = options_.new_flow_limit;
   facts.tick_shift = tick_shift_;
   for (const UplinkDevice& device : uplinks_) facts.max_frame = std::max(facts.max_frame, device.mtu + kFrameOverhead);
+  facts.bridge_address = node_->GatewayAddress(swarm_view_.gateway_bridge);
   return facts;
 }
 
@@ -222,8 +163,15 @@ Assembly Daemon::AssembleWith(const StaticConfig& config) {
     const auto known = backends.find(reconciler_->BackendId(identity));
     return known == backends.end() ? Ipv4{} : Ipv4{known->second.snat_addr};
   };
+  const auto was_peer = [this](const std::string& identity) {
+    const auto& backends = reconciler_->contents().backends;
+    const auto known = backends.find(reconciler_->BackendId(identity));
+    return known != backends.end() && (known->second.flags & XLB_BACKEND_PEER) != 0;
+  };
   const auto source = [this](Ipv4 backend) { return SourceTowards(backend); };
   Assembly assembly = Assemble(Facts(), config, swarm_view_, source, former);
+  if (peers_ != nullptr) ApplyPeers(peers_->tracker(), was_peer, assembly.state);
+  guard_.Apply(*node_, uplinks_, swarm_view_.gateway_bridge, config, assembly);
   assembly.state.kept = kept_;
   return assembly;
 }
@@ -234,30 +182,20 @@ void Daemon::Reconcile() {
   last_failure_.clear();
 }
 
-// Programs on the veths of new tasks before the tasks get traffic; off those of old ones after.
 absl::Status Daemon::ApplyNow() {
   Assembly assembly = AssembleWith(config_);
-  XLB_RETURN_IF_ERROR(SetTasks(assembly.state, /*also_attached=*/true));
-  XLB_RETURN_IF_ERROR(reconciler_->Apply(assembly.state).status());
+  LeaveDockersFlows(assembly.state);
+  XLB_ASSIGN_OR_RETURN(const Plan plan, reconciler_->Apply(assembly.state));
   events_.AddChanges(desired_.services, assembly.state.services);
   desired_ = std::move(assembly.state);
   warnings_ = std::move(assembly.warnings);
-  return SetTasks(desired_, /*also_attached=*/false);
-}
-
-absl::Status Daemon::SetTasks(const DesiredState& state, bool also_attached) {
-  if (!kept_.empty()) return absl::OkStatus();  // the veths of kept services are not known
-  std::set<uint32_t> veths;
-  for (const auto* services : {&state.services, also_attached ? &desired_.services : &state.services}) {
-    for (const auto& [frontend, service] : *services) {
-      for (const Backend& backend : service.backends) {
-        if (backend.reach.kind == BackendKind::kLocal) veths.insert(backend.reach.ifindex);
-      }
-    }
+  if (peers_ != nullptr) {
+    peers_->SetBackends(BackendsByNode(desired_));
+    XLB_RETURN_IF_ERROR(peers_->SetDeliveries(reconciler_->contents().backends));
   }
-  const absl::Status status = data_path_->SetTasks(veths);
-  // A veth that goes in this very moment takes its task along; the next view says so.
-  return absl::IsNotFound(status) ? absl::OkStatus() : status;
+  if (EndsBackends(plan)) SweepSoon();
+  neighbors_.Set(TunnelNeighborsOf(reconciler_->contents()), ntohs(reconciler_->contents().node.vxlan_port));
+  return absl::OkStatus();
 }
 
 void Daemon::RetryLater(const absl::Status& why) {
@@ -280,7 +218,8 @@ absl::Status Daemon::Check(const StaticConfig& config) {
   if (data_path_ == nullptr) return PassiveError();
   for (const StaticService& service : config.services()) {
     const auto present = desired_.services.find(service.frontend);
-    if (present != desired_.services.end() && present->second.source == ServiceSource::kSwarm) {
+    const bool is_there = present != desired_.services.end() && !present->second.is_exception;
+    if (is_there && present->second.source == ServiceSource::kSwarm) {
       return absl::AlreadyExistsError(
           fmt::format("{} is published by the swarm service {}: choose another address or port",
                       service.frontend.ToString(), present->second.name));
@@ -300,42 +239,23 @@ absl::Status Daemon::Replace(StaticConfig config) {
 
 absl::StatusOr<std::vector<std::string>> Daemon::Detach() {
   if (data_path_ == nullptr) return std::vector<std::string>{};
+  if (peers_ != nullptr) peers_->SayFarewell();
   XLB_ASSIGN_OR_RETURN(std::vector<std::string> removed, data_path_->Detach());
+  peers_.reset();
   if (swarm_ != nullptr) swarm_->Stop();
+  neighbors_.Stop();
   if (monitor_) monitor_->Stop();
+  guard_.Stop();
   sweep_timer_.cancel();
   retry_timer_.cancel();
   sweeper_.reset();
+  loads_.reset();
   reconciler_.reset();
   data_path_.reset();
   desired_ = {};
   sweep_ = {};
   for (const std::string& line : removed) events_.Add("detached", "data path", line);
   return removed;
-}
-
-void Daemon::ArmSweep(std::chrono::milliseconds delay) {
-  sweep_timer_.expires_after(delay);
-  sweep_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) SweepStep();
-  });
-}
-
-void Daemon::SweepStep() {
-  if (sweeper_ == nullptr) return;
-  const absl::StatusOr<uint32_t> now = data_path_->clock().Now();
-  if (!now.ok()) {
-    spdlog::warn("sweep: {}", std::string(now.status().message()));
-    return ArmSweep(kSweepEvery);
-  }
-  auto done = sweeper_->Step(*now);
-  if (!done.ok()) {
-    spdlog::warn("sweep: {}", std::string(done.status().message()));
-    return ArmSweep(kSweepEvery);
-  }
-  if (!done->has_value()) return ArmSweep(kSweepPause);
-  sweep_ = std::move(**done);
-  ArmSweep(kSweepEvery);
 }
 
 }  // namespace xlb

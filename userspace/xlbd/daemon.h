@@ -13,14 +13,19 @@
 #include "base/clock.h"
 #include "control/daemon.h"
 #include "control/http_server.h"
+#include "dataplane/client_prober.h"
 #include "dataplane/data_path.h"
 #include "model/reconciler.h"
 #include "netlink/monitor.h"
+#include "swarm/docker_mesh_watch.h"
+#include "swarm/neighbor_keeper.h"
 #include "swarm/swarm_source.h"
 #include "xlbd/assemble.h"
 #include "xlbd/event_log.h"
 #include "xlbd/node_watch.h"
 #include "xlbd/options.h"
+#include "xlbd/peer_nodes.h"
+#include "xlbd/port_guard.h"
 
 namespace xlb {
 
@@ -53,6 +58,8 @@ class Daemon : public DaemonInterface {
 
   void OnNetlink(uint32_t changes);
   void OnSwarm(const SwarmView& view);
+  absl::Status OpenPeers();
+  void TellDockerMesh(const SwarmView& view);
   std::vector<Service> WithoutLostTasks(std::vector<Service> services) const;
 
   std::vector<Link> UplinkLinks() const;
@@ -60,19 +67,26 @@ class Daemon : public DaemonInterface {
   std::vector<UplinkDevice> ChooseUplinks() const;
   std::set<uint32_t> UplinksToKeep() const;
 
-  // Reads the node, chooses the uplinks and attaches to them.
+  // Reads the node and attaches to its devices: to the uplinks, and to those by which clients on the node send.
   absl::Status RefreshNode();
+  absl::Status AttachOnNode();
   NodeFacts Facts() const;
   absl::StatusOr<Ipv4> SourceTowards(Ipv4 backend);
   Assembly AssembleWith(const StaticConfig& config);
   // Brings the maps to what the sources say now; tries again in a second when that fails.
   void Reconcile();
   absl::Status ApplyNow();
-  absl::Status SetTasks(const DesiredState& state, bool also_attached);
+  // Connections that Docker's mesh carries to ports which are about to be ours stay with it.
+  void LeaveDockersFlows(const DesiredState& state);
   void RetryLater(const absl::Status& why);
 
+  absl::Status OpenSweeper();
+  void StartSweeps();
+  void SweepSoon();
   void SweepStep();
   void ArmSweep(std::chrono::milliseconds delay);
+  void TakeSweep(SweepResult result);
+  bool IsOrphan(const xlb_flow& flow) const;
 
   StatsView StatsOrNothing(const absl::StatusOr<StatsView>& stats) const { return stats.ok() ? *stats : StatsView{}; }
   std::vector<BackendView> BackendsOf(const Service& service) const;
@@ -90,8 +104,12 @@ class Daemon : public DaemonInterface {
   std::optional<NodeWatch> node_;
   std::optional<NetlinkMonitor> monitor_;
   std::unique_ptr<SwarmSource> swarm_;
-  SwarmView swarm_view_;      // what Swarm wants, as far as it could be learned
-  bool swarm_known_ = false;  // Docker spoke in this process's life, or is not to be asked
+  PortGuard guard_;
+  NeighborKeeper neighbors_;
+  std::unique_ptr<PeerNodes> peers_;              // with swarm_
+  std::unique_ptr<DockerMeshWatch> docker_mesh_;  // with swarm_
+  SwarmView swarm_view_;                          // what Swarm wants, as far as it could be learned
+  bool swarm_known_ = false;                      // Docker spoke in this process's life, or is not to be asked
 
   std::vector<UplinkDevice> uplinks_;
   DesiredState desired_;  // as last applied
@@ -102,6 +120,9 @@ class Daemon : public DaemonInterface {
   uint32_t tick_shift_;
   double tick_seconds_;
   std::unique_ptr<FlowSweeper> sweeper_;
+  std::optional<BackendLoads> loads_;
+  std::optional<ClientProber> prober_;  // none: a client that waits for a backend that is gone waits on
+  bool sweeps_soon_ = false;
   SweepResult sweep_;
   boost::asio::steady_timer sweep_timer_, retry_timer_;
 };

@@ -12,6 +12,7 @@
 #include "model/flow_timeouts.h"
 #include "model/records.h"
 #include "xlbd/daemon.h"
+#include "xlbd/peer_reach.h"
 
 namespace xlb {
 namespace {
@@ -25,6 +26,7 @@ std::string ViaOf(const Reach& reach, const std::string& device) {
     case BackendKind::kRoute:
       return fmt::format("source {}", reach.snat_address.ToString());
     case BackendKind::kVxlan:
+      if (reach.peer) return fmt::format("xlb on {}{}", reach.tunnel_dst.ToString(), reach.direct ? ", direct" : "");
       return fmt::format("vxlan {}, source {}", reach.tunnel_dst.ToString(), reach.snat_address.ToString());
     case BackendKind::kLocal:
       return device;
@@ -38,6 +40,19 @@ bool ForwardsIp(const std::string& device) {
   return !text.ok() || !text->starts_with("0");
 }
 
+std::string FlowKindText(const xlb_flow& flow) {
+  switch (flow.kind) {
+    case XLB_KIND_VXLAN:
+      return "vxlan";
+    case XLB_KIND_PEER:
+      return "peer";
+    case XLB_KIND_LOCAL:
+      return flow.vni != 0 ? "local, by peer" : "local";
+    default:
+      return "route";
+  }
+}
+
 FlowView ToView(const xlb_flow_key& key, const xlb_flow& flow, double idle_seconds) {
   FlowView view;
   view.protocol = ToString(static_cast<Protocol>(key.proto));
@@ -45,9 +60,7 @@ FlowView ToView(const xlb_flow_key& key, const xlb_flow& flow, double idle_secon
   view.frontend = HostPort(key.daddr, key.dport);
   view.source = HostPort(flow.saddr, flow.sport);
   view.backend = HostPort(flow.daddr, flow.dport);
-  view.kind = ToString(flow.kind == XLB_KIND_VXLAN   ? BackendKind::kVxlan
-                       : flow.kind == XLB_KIND_LOCAL ? BackendKind::kLocal
-                                                     : BackendKind::kRoute);
+  view.kind = FlowKindText(flow);
   view.state = ToString(PhaseOf(key.proto, flow.state));
   view.idle_seconds = idle_seconds;
   return view;
@@ -70,13 +83,17 @@ StatusView Daemon::Status() {
     view.node_id = swarm.node_id;
     view.node_name = swarm.node_name;
     view.ingress_network = swarm.ingress_network;
+    view.peers = swarm_->DescribePeers();
+    if (peers_ != nullptr) view.nodes = peers_->Describe();
+    view.docker_mesh = docker_mesh_->description();
     view.warnings = swarm.warnings;
     if (!swarm.pending.empty()) view.warnings.push_back(fmt::format("waiting: {}", swarm.pending));
   }
   view.warnings.insert(view.warnings.end(), warnings_.begin(), warnings_.end());
   if (!kept_.empty()) {
-    view.warnings.push_back(
-        fmt::format("{} services of an earlier xlbd are kept as they were until Docker answers", kept_.size()));
+    view.warnings.push_back(fmt::format(
+        "{} services of an earlier xlbd are kept as they were until Docker answers, or on a worker a manager's xlbd",
+        kept_.size()));
   }
   if (!last_failure_.empty())
     view.warnings.push_back(fmt::format("the data path could not be brought up to date: {}", last_failure_));
@@ -85,7 +102,8 @@ StatusView Daemon::Status() {
     view.warnings.push_back("detached: this node's traffic does not pass through xlb; start xlbd again to change that");
     return view;
   }
-  view.mode = view.swarm_role == "manager" ? "swarm" : "static";
+  if (!data_path_->host_warning().empty()) view.warnings.push_back(data_path_->host_warning());
+  view.mode = view.swarm_role == "manager" || view.swarm_role == "worker" ? "swarm" : "static";
   view.uplinks = data_path_->uplinks();
   for (const UplinkDevice& device : uplinks_) {
     if (ForwardsIp(device.name)) continue;
@@ -100,10 +118,12 @@ StatusView Daemon::Status() {
     }
   }
   if (view.uplinks.empty() && options_.uplinks.empty())
-    view.warnings.push_back("no uplink: this node has no default route; name the device with --uplink");
+    view.warnings.push_back("no uplink: this node has no Ethernet device with an address; name one with --uplink");
   for (const Ipv4 address : desired_.node.addresses) view.addresses.push_back(address.ToString());
   view.services = reconciler_->contents().services.size();
+  for (const auto& [frontend, service] : desired_.services) view.services -= service.is_exception;
   view.backends = reconciler_->contents().backends.size();
+  view.docker_flows = sweep_.marks;
   view.flows = sweep_.flows;
   view.flow_capacity = data_path_->flows().capacity() / 2;
   if (view.flow_capacity != options_.max_flows) {
@@ -124,7 +144,8 @@ std::vector<BackendView> Daemon::BackendsOf(const Service& service) const {
     view.id = reconciler_->BackendId(backend.identity);
     view.name = backend.name;
     view.node = backend.node;
-    view.kind = ToString(backend.reach.kind);
+    view.kind = backend.reach.peer ? "peer" : ToString(backend.reach.kind);
+    if (peers_ != nullptr) view.reason = WhyNotPeer(peers_->tracker(), service, backend);
     view.address = fmt::format("{}:{}", backend.reach.address.ToString(),
                                backend.reach.port != 0 ? backend.reach.port : service.frontend.port);
     view.via = ViaOf(backend.reach, node_->DeviceName(backend.reach.ifindex));
@@ -157,7 +178,12 @@ std::vector<ServiceView> Daemon::Services() {
   if (data_path_ == nullptr) return views;
   const auto& contents = reconciler_->contents();
   for (const auto& [frontend, service] : desired_.services) {
+    if (service.is_exception) continue;
     ServiceView view;
+    for (const Ipv4Prefix& prefix : service.access.allow) view.allow.push_back(prefix.ToString());
+    for (const Ipv4Prefix& prefix : service.access.deny) view.deny.push_back(prefix.ToString());
+    view.bind = service.access.bind;
+    view.left = service.left_because;
     view.id = reconciler_->ServiceId(frontend);
     view.name = service.name;
     view.frontend = frontend.ToString();
@@ -185,7 +211,7 @@ absl::StatusOr<std::vector<FlowView>> Daemon::Flows(const FlowFilter& filter) {
   }
   XLB_ASSIGN_OR_RETURN(const uint32_t now, data_path_->clock().Now());
   XLB_RETURN_IF_ERROR(data_path_->flows().ForEach([&](const xlb_flow_key& key, const xlb_flow& flow) {
-    if (flow.reply || views.size() >= filter.limit) return;
+    if (flow.reply || flow.kind == XLB_KIND_NONE || views.size() >= filter.limit) return;
     const auto service = services.find(flow.service);
     if (service == services.end() && !filter.service.empty()) return;
     if (!filter.client.empty() && filter.client != Ipv4{key.saddr}.ToString()) return;

@@ -63,10 +63,27 @@ void EventLog::AddBackendChanges(const Service& before, const Service& after) {
   }
 }
 
+// To whom a port is left, and when it is xlb's again.
+void EventLog::AddLeaving(const Service& before, const Service& after) {
+  if (before.left_because == after.left_because && (before.handling == after.handling || before.left_because.empty())) {
+    return;
+  }
+  const Service& named = after.name.empty() ? before : after;
+  if (after.left_because.empty()) {
+    Add("port-taken-back", named.name,
+        fmt::format("{}: {}", named.frontend.ToString(), "nothing stands against it now"));
+  } else {
+    Add(after.handling == Handling::kLeave ? "port-left" : "clients-left", named.name,
+        fmt::format("{}: {}", named.frontend.ToString(), after.left_because));
+  }
+}
+
 void EventLog::AddChanges(const std::map<Frontend, Service>& before, const std::map<Frontend, Service>& after) {
   static const Service kNone;
   for (const auto& [frontend, service] : after) {
     const auto old = before.find(frontend);
+    AddLeaving(old == before.end() ? kNone : old->second, service);
+    if (service.is_exception) continue;
     if (old == before.end())
       Add("service-added", service.name,
           fmt::format("{} ({}), scheduler {}", frontend.ToString(), ToString(service.source),
@@ -78,7 +95,8 @@ void EventLog::AddChanges(const std::map<Frontend, Service>& before, const std::
     AddBackendChanges(old == before.end() ? kNone : old->second, service);
   }
   for (const auto& [frontend, service] : before) {
-    if (!after.contains(frontend)) Add("service-removed", service.name, frontend.ToString());
+    if (service.is_exception && !after.contains(frontend)) AddLeaving(service, kNone);
+    if (!service.is_exception && !after.contains(frontend)) Add("service-removed", service.name, frontend.ToString());
   }
 }
 

@@ -24,6 +24,7 @@ class EventLog {
   std::vector<EventView> After(uint64_t sequence) const;
 
  private:
+  void AddLeaving(const Service& before, const Service& after);
   void AddBackendChanges(const Service& before, const Service& after);
   std::deque<EventView> events_;
   uint64_t last_ = 0;

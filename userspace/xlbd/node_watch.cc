@@ -9,10 +9,6 @@ namespace {
 
 bool IsLoopback(Ipv4 address) { return address.HostOrder() >> 24 == 127; }
 
-UplinkDevice ToDevice(const Link& link) {
-  return {.name = link.name, .ifindex = link.ifindex, .mtu = link.mtu, .is_veth = link.kind == "veth"};
-}
-
 }  // namespace
 
 absl::StatusOr<NodeWatch> NodeWatch::Open() {
@@ -33,6 +29,15 @@ absl::Status NodeWatch::Refresh() {
   return absl::OkStatus();
 }
 
+UplinkDevice NodeWatch::ToDevice(const Link& link) const {
+  UplinkDevice device{
+      .name = link.name, .ifindex = link.ifindex, .mtu = link.mtu, .is_veth = link.kind == "veth", .has_vlans = false};
+  for (const auto& [ifindex, other] : links_) {
+    if (other.kind == "vlan" && other.link_index == link.ifindex && !other.link_netnsid) device.has_vlans = true;
+  }
+  return device;
+}
+
 absl::StatusOr<std::vector<UplinkDevice>> NodeWatch::Named(const std::vector<std::string>& names) const {
   std::vector<UplinkDevice> devices;
   for (const std::string& name : names) {
@@ -49,8 +54,10 @@ absl::StatusOr<std::vector<UplinkDevice>> NodeWatch::Named(const std::vector<std
   return devices;
 }
 
-std::vector<UplinkDevice> NodeWatch::Found(Ipv4 data_path, const std::set<uint32_t>& also) const {
-  std::set<uint32_t> wanted = also;
+std::vector<UplinkDevice> NodeWatch::Found(Ipv4 data_path, const std::string& gateway_bridge,
+                                           const std::set<uint32_t>& also) const {
+  std::set<uint32_t> wanted = ClientDevices(links_, all_addresses_, gateway_bridge);
+  wanted.insert(also.begin(), also.end());
   for (const Route& route : default_routes_) wanted.insert(route.ifindex);
   for (const Address& address : all_addresses_) {
     if (!data_path.IsUnset() && address.address == data_path) wanted.insert(address.ifindex);
@@ -61,6 +68,14 @@ std::vector<UplinkDevice> NodeWatch::Found(Ipv4 data_path, const std::set<uint32
     if (link != links_.end()) devices.push_back(ToDevice(link->second));
   }
   return devices;
+}
+
+Ipv4 NodeWatch::GatewayAddress(const std::string& gateway_bridge) const {
+  for (const Address& address : all_addresses_) {
+    const Link* link = Device(address.ifindex);
+    if (link != nullptr && link->kind == "bridge" && link->name == gateway_bridge) return address.address;
+  }
+  return Ipv4{};
 }
 
 const Link* NodeWatch::Device(uint32_t ifindex) const {

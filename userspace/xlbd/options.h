@@ -8,12 +8,13 @@
 #include <vector>
 
 #include "dataplane/xdp_attach.h"
+#include "peer/address.h"
 #include "xlb/abi.h"
 
 namespace xlb {
 
 struct Options {
-  std::vector<std::string> uplinks;  // empty: the devices of the default route and of the data path
+  std::vector<std::string> uplinks;  // empty: every Ethernet device with an address
   XdpMode xdp = XdpMode::kAuto;
   std::string docker_socket = "/run/docker.sock";  // empty: no Docker
   std::string netns_dir = "/run/docker/netns";
@@ -21,6 +22,9 @@ struct Options {
   std::string bpffs_dir = "/sys/fs/bpf/xlb";
   std::string state_dir = "/var/lib/xlb";
   std::string metrics_address = "127.0.0.1:9650";  // empty: off
+  PeerAddress peer{"0.0.0.0", 9651};               // port 0: off
+  uint32_t peer_timeout_ms = 1500;
+  std::string swarm_certs = "/var/lib/docker/swarm/certificates";
   std::string cgroup;
   uint32_t max_flows = XLB_DEFAULT_FLOW_ENTRIES / 2;
   uint32_t new_flow_limit = XLB_DEFAULT_NEW_FLOW_LIMIT;

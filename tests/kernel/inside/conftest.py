@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -23,16 +23,23 @@ class Balancer(Xlb):
 
     def begin(self, mode: str, *, dispatcher: bool = True) -> dict[str, str]:
         """(Re)starts xlbd in that mode and returns what it says of its uplink. dispatcher: libxdp finds its own."""
+        self.launch(mode, dispatcher=dispatcher)
+        return self.uplink()
+
+    def launch(self, mode: str, *, dispatcher: bool = True, options: Sequence[str] = ()) -> None:
         if self.running():
             self.stop()
         without = [] if dispatcher else ["env", "LIBXDP_OBJECT_PATH=/nonexistent"]
-        self._command = [*without, self._program, "--xdp", mode]
+        self._command = [*without, self._program, "--xdp", mode, *options]
         self.start()
-        return self.uplink()
+
+    def uplinks(self) -> dict[str, dict[str, str]]:
+        """By the device's name."""
+        return {uplink["name"]: {key: uplink[key] for key in ("xdp", "attach", "reason")} for uplink in self.json("status")["uplinks"]}
 
     def uplink(self) -> dict[str, str]:
-        [uplink] = self.json("status")["uplinks"]
-        return {key: uplink[key] for key in ("xdp", "attach", "reason")}
+        [uplink] = self.uplinks().values()
+        return uplink
 
     def in_dispatcher(self) -> list[str]:
         """Names of the programs in the device's dispatcher, in their order."""

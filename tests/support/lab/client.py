@@ -120,9 +120,9 @@ class Traffic(Host):
         words = [f"{address}:{port}" for address, port in targets]
         return self._background("load", *words, "--rate", rate, "--timeout", timeout)
 
-    def hold(self, address: str, port: int, *, interval: float = 0.2) -> Background:
+    def hold(self, address: str, port: int, *, interval: float = 0.2, source_port: int = 0, timeout: float = 5) -> Background:
         """A long-lived connection to the echo port."""
-        return self._background("hold", address, port, "--interval", interval)
+        return self._background("hold", address, port, "--interval", interval, "--source-port", source_port, "--timeout", timeout)
 
     def _background(self, *arguments: object) -> Background:
         command: Sequence[str] = [PYTHON, str(TRAFFIC), *(str(argument) for argument in arguments)]

@@ -31,7 +31,7 @@ def build_image(directory: Path) -> Path:
     with tarfile.open(target, "w") as tar:
         for name in ("bin", "etc", "tmp", "www"):
             _add_directory(tar, name)
-        tar.add(build_server(directory), "bin/server")
+        tar.add(build_server(directory).resolve(), "bin/server")
         tar.add(BUSYBOX.resolve(), "bin/busybox")
         for applet in APPLETS:
             link = tarfile.TarInfo(f"bin/{applet}")

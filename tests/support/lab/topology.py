@@ -83,6 +83,15 @@ class Lab:
         self.lan.attach(host, numbered(NEAR, number), native=native)
         host.run(["ip", "route", "add", "default", "via", str(NEAR[ROUTER_NUMBER])])
 
+    def add_switch(self, name: str) -> Lan:
+        """Another one, for more devices of nodes."""
+        return self._keep(Lan(self.workspace.directory(name), compile_xdp_pass(self.workspace.path)))
+
+    def remove(self, host: Host) -> None:
+        """Before the lab's own end."""
+        self._hosts.remove(host)
+        host.close()
+
     def add_client(self, name: str, number: int) -> Client:
         client = self._keep(Client(name, self.workspace.directory(name)))
         self._plug_in(client, number, native=False)

@@ -162,5 +162,28 @@ TEST_F(ApiEditTest, ExportIsWhatApplyTakes) {
   EXPECT_EQ(daemon_.config, before);
 }
 
+TEST_F(ApiEditTest, WhoReachesASwarmServiceIsSaidHereAndNothingElse) {
+  ServiceView shop;
+  shop.name = "shop";
+  shop.frontend = "tcp/*:8091";
+  shop.source = "swarm";
+  daemon_.services = {shop};
+  EXPECT_EQ(Send("PATCH", "/v1/services/shop", R"({"allow":["10.0.0.0/8"]})"), 204) << response_.body;
+  EXPECT_EQ(Send("PATCH", "/v1/services/tcp%2F%2A%3A8091", R"({"bind":["eth0"]})"), 204) << response_.body;
+  const AccessChange& change = daemon_.config.overrides().at(*Frontend::Parse("tcp/*:8091"));
+  EXPECT_EQ(change.allow->size(), 1u);
+  EXPECT_EQ(change.bind->size(), 1u);
+  EXPECT_EQ(Send("PATCH", "/v1/services/shop", R"({"allow":["10.0.0.1/8"]})"), 400);
+  EXPECT_EQ(Send("PATCH", "/v1/services/shop", R"({"scheduler":"wrr","allow":[]})"), 409);
+  EXPECT_EQ(Error(), "service \"shop\" comes from swarm, not from xlbctl; change it there");
+  EXPECT_EQ(Send("DELETE", "/v1/services/shop/override"), 204);
+  EXPECT_TRUE(daemon_.config.overrides().empty());
+  EXPECT_EQ(Send("DELETE", "/v1/services/shop/override"), 404);
+  // A static service is what it says itself.
+  EXPECT_EQ(Send("PATCH", "/v1/services/web", R"({"deny":["10.0.0.0/8"]})"), 204) << response_.body;
+  EXPECT_EQ(Web().deny.size(), 1u);
+  EXPECT_EQ(Send("DELETE", "/v1/services/web/override"), 404);
+}
+
 }  // namespace
 }  // namespace xlb

@@ -86,8 +86,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadEntry{R"({"name":"web","frontend":80})", R"(services[1] "web": frontend: must be a string)"},
         BadEntry{R"({"name":"web","frontend":"tcp/*:80","scheduler":"magic"})",
                  R"(services[1] "web": "magic" is not a scheduler)"},
-        BadEntry{R"({"name":"web","frontend":"tcp/*:80","weigth":1})",
-                 R"(services[1] "web": unknown key "weigth" (there are name, frontend, scheduler, backends))"},
+        BadEntry{
+            R"({"name":"web","frontend":"tcp/*:80","weigth":1})",
+            R"(services[1] "web": unknown key "weigth" (there are name, frontend, scheduler, allow, deny, bind, backends))"},
         BadEntry{R"({"name":"web","frontend":"tcp/*:80","backends":{}})",
                  R"(services[1] "web": backends: must be a list)"},
         BadEntry{R"({"name":"web","frontend":"tcp/*:80","backends":[{}]})",
@@ -125,6 +126,25 @@ TEST(StaticJsonTest, DocumentsAreChecked) {
     const auto config = StaticConfigFromJson(test.json);
     ASSERT_FALSE(config.ok()) << test.json;
     EXPECT_NE(config.status().message().find(test.error), absl::string_view::npos) << config.status();
+  }
+}
+
+TEST(StaticJsonTest, WhoReachesAService) {
+  constexpr char kText[] =
+      R"({"version":1,"services":[{"name":"a","frontend":"tcp/*:80","allow":["10.0.0.0/8"],"deny":["10.9.0.0/16","10.1.2.3"],)"
+      R"("bind":["eth0","192.0.2.1"]}],"overrides":[{"frontend":"tcp/*:8091","allow":[]},{"frontend":"udp/*:53","bind":["eth1"]}]})";
+  const auto config = StaticConfigFromJson(kText);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->services()[0].deny.size(), 2u);
+  const AccessChange& open = config->overrides().at(*Frontend::Parse("tcp/*:8091"));
+  EXPECT_TRUE(open.allow.has_value() && open.allow->empty() && !open.deny && !open.bind);
+  EXPECT_EQ(*StaticConfigFromJson(StaticConfigToJson(*config)), *config);
+  for (const char* wrong :
+       {R"({"version":1,"services":[{"name":"a","frontend":"tcp/*:80","allow":["10.0.0.1/8"]}]})",
+        R"({"version":1,"services":[{"name":"a","frontend":"tcp/192.0.2.1:80","bind":["eth0"]}]})",
+        R"({"version":1,"services":[{"name":"a","frontend":"tcp/*:80","bind":["a/b"]}]})",
+        R"({"version":1,"services":[],"overrides":[{"frontend":"tcp/*:1"},{"frontend":"tcp/*:1"}]})"}) {
+    EXPECT_FALSE(StaticConfigFromJson(wrong).ok()) << wrong;
   }
 }
 

@@ -94,10 +94,11 @@ TEST_F(ReconcilerTest, BackendsLeftByAnUnfinishedRemovalAreRemovedLater) {
 }
 
 TEST_F(ReconcilerTest, AnUnfinishedAdditionKeepsItsId) {
-  store_.FailAfter(4);  // node, address, backend with its reset, then the ring
+  store_.FailAfter(3);  // node, backend with its reset, then the ring
   EXPECT_FALSE(reconciler_->Apply(State({Of("tcp/*:80", {"a"})})).ok());
   Restart();
-  EXPECT_EQ(Apply(State({Of("tcp/*:80", {"a"})})), (Log{"ring 0+1", "reset service 1", "service 1 ring 0+1"}));
+  EXPECT_EQ(Apply(State({Of("tcp/*:80", {"a"})})),
+            (Log{"ring 0+1", "reset service 1", "service 1 ring 0+1", "add address"}));
 }
 
 TEST_F(ReconcilerTest, ARegionIsNotReusedWithinItsGracePeriod) {

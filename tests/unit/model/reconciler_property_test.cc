@@ -28,6 +28,8 @@ class Chaos {
       Service& service = desired.services[frontend];
       service.frontend = frontend;
       // Maglev's large rings seldom: the store looks at every slot after every write.
+      service.handling = OneIn(4) ? static_cast<Handling>(Below(3)) : Handling::kServe;
+      if (OneIn(2)) service.sources = NextSources();
       service.scheduler = OneIn(8) ? SchedulerKind::kMaglev : static_cast<SchedulerKind>(Below(2));
     }
     for (int i = 0; i < 14 && !desired.services.empty(); ++i) {
@@ -52,6 +54,14 @@ class Chaos {
     return backend;
   }
 
+  // Of few contents, so that services share lists, and lists come back.
+  SourceList NextSources() {
+    AddressMap<SourceVerdicts> verdicts(AllVerdicts(OneIn(2) ? XLB_SOURCE_ALLOW : XLB_SOURCE_DENY));
+    const auto first = static_cast<uint32_t>(Below(3)) << 30;
+    verdicts.Update({first, first + 5}, [&](SourceVerdicts) { return static_cast<SourceVerdicts>(Below(3)); });
+    return SourceList(verdicts);
+  }
+
   std::mt19937 random_;
 };
 
@@ -59,10 +69,17 @@ class Chaos {
 void ExpectMapsSay(const DesiredState& desired, const FakeMapStore& store) {
   ASSERT_EQ(store.services.size(), desired.services.size());
   size_t backends = 0, in_use = 0;
+  std::set<uint32_t> lists;
   for (const auto& [id, slot] : store.slots) in_use += slot.state != XLB_BACKEND_GONE;
   for (const auto& [frontend, service] : desired.services) {
     const xlb_service& record = store.services.at(ServiceKey(frontend));
     EXPECT_EQ(record.pick, PickOf(service.scheduler));
+    EXPECT_EQ(record.flags, ServiceRecord(service, 0).flags);
+    EXPECT_EQ(record.sources == 0, service.sources.empty());
+    if (record.sources != 0) {
+      EXPECT_EQ(store.sources.at(record.sources), service.sources.entries());
+      lists.insert(record.sources);
+    }
     std::map<Uid, uint32_t> ids;
     for (const auto& [id, slot] : store.slots) {
       if (slot.state != XLB_BACKEND_GONE && slot.service == record.id) ids[UidOf(slot)] = id;
@@ -81,6 +98,7 @@ void ExpectMapsSay(const DesiredState& desired, const FakeMapStore& store) {
     EXPECT_EQ(std::vector<uint32_t>(first, first + record.ring_len), ring);
   }
   EXPECT_EQ(backends, in_use);
+  EXPECT_EQ(store.sources.size(), lists.size());
   EXPECT_TRUE(SameRecord(store.node, NodeRecord(desired.node, store.node.epoch)));
   std::set<uint32_t> addresses;
   for (const Ipv4 address : desired.node.addresses) addresses.insert(address.be);

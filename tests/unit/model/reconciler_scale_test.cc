@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "scheduler/ring.h"
+#include "support/null_map_store.h"
 #include "unit/model/reconciler_fixture.h"
 
 namespace xlb {
@@ -23,29 +24,6 @@ DesiredState Large() {
   }
   return desired;
 }
-
-// Keeps nothing, so that only the reconciler's own time is measured.
-class NullMapStore : public MapStore {
- public:
-  absl::StatusOr<MapContents> ReadAll() override { return MapContents{}; }
-  absl::StatusOr<std::vector<uint32_t>> ReadRing(uint32_t, uint32_t) override { return std::vector<uint32_t>{}; }
-  absl::Status WriteNode(const xlb_node&) override { return Count(); }
-  absl::Status WriteBackend(uint32_t, const xlb_backend&) override { return Count(); }
-  absl::Status ResetBackendStats(uint32_t) override { return Count(); }
-  absl::Status ResetServiceStats(uint32_t) override { return Count(); }
-  absl::Status WriteRing(uint32_t, std::span<const uint32_t>) override { return Count(); }
-  absl::Status WriteService(const xlb_service_key&, const xlb_service&) override { return Count(); }
-  absl::Status RemoveService(const xlb_service_key&) override { return Count(); }
-  absl::Status AddAddress(uint32_t) override { return Count(); }
-  absl::Status RemoveAddress(uint32_t) override { return Count(); }
-  size_t writes = 0;
-
- private:
-  absl::Status Count() {
-    ++writes;
-    return absl::OkStatus();
-  }
-};
 
 TEST(ReconcilerScaleTest, TimeGrowsWithTheWork) {
   DesiredState desired = Large();

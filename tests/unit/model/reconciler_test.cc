@@ -11,9 +11,9 @@ using make::State;
 
 TEST_F(ReconcilerTest, FirstStart) {
   EXPECT_EQ(Apply(State({Of("tcp/*:80", {"a", "b"}), Of("udp/192.0.2.10:53", {"c"})})),
-            (Log{"node epoch 1", "add address", "reset backend 1", "backend 1 active", "reset backend 2",
-                 "backend 2 active", "reset backend 3", "backend 3 active", "ring 0+2", "ring 2+1", "reset service 1",
-                 "service 1 ring 0+2", "reset service 2", "service 2 ring 2+1"}));
+            (Log{"node epoch 1", "reset backend 1", "backend 1 active", "reset backend 2", "backend 2 active",
+                 "reset backend 3", "backend 3 active", "ring 0+2", "ring 2+1", "reset service 1", "service 1 ring 0+2",
+                 "reset service 2", "service 2 ring 2+1", "add address"}));
   EXPECT_EQ(store_.node.schema, static_cast<uint32_t>(XLB_SCHEMA));
   EXPECT_EQ(store_.addresses, std::set<uint32_t>{Ip("192.0.2.1").be});
   EXPECT_EQ(RingAt("tcp/*:80"), (std::vector<uint32_t>{1, 2}));
@@ -83,6 +83,14 @@ TEST_F(ReconcilerTest, DrainingLeavesTheRingAndRaisesNoEpoch) {
   EXPECT_EQ(Apply(desired), (Log{"backend 1 active", "ring 3+2", "service 1 ring 3+2"}));
 }
 
+TEST_F(ReconcilerTest, DrainingABackendOfUdpRaisesTheEpochAsItsFlowsCanMove) {
+  DesiredState desired = State({Of("udp/*:80", {"a", "b"})});
+  Apply(desired);
+  desired.services.begin()->second.backends[0].state = BackendState::kDraining;
+  EXPECT_EQ(Apply(desired), (Log{"backend 1 draining", "ring 2+1", "service 1 ring 2+1", "node epoch 2"}));
+  EXPECT_EQ(Apply(desired), Log{});
+}
+
 TEST_F(ReconcilerTest, GoingDownRaisesTheEpochAndComingBackDoesNot) {
   DesiredState desired = State({Of("tcp/*:80", {"a", "b"})});
   Apply(desired);
@@ -96,12 +104,12 @@ TEST_F(ReconcilerTest, WithoutEligibleBackendsTheRingIsEmpty) {
   DesiredState desired = State({Of("tcp/*:80", {"a"})});
   Apply(desired);
   desired.services.begin()->second.backends[0].weight = 0;
-  EXPECT_EQ(Apply(desired), (Log{"service 1 ring 0+0"}));
+  EXPECT_EQ(Apply(desired), (Log{"backend 1 active", "service 1 ring 0+0"}));
   EXPECT_EQ(Apply(desired), Log{});
   Restart();
   EXPECT_EQ(Apply(desired), Log{});
   desired.services.begin()->second.backends[0].weight = 1;
-  EXPECT_EQ(Apply(desired), (Log{"ring 0+1", "service 1 ring 0+1"}));
+  EXPECT_EQ(Apply(desired), (Log{"backend 1 active", "ring 0+1", "service 1 ring 0+1"}));
 }
 
 TEST_F(ReconcilerTest, AChangedReachIsWrittenInPlaceWithARaisedEpoch) {
@@ -133,12 +141,12 @@ TEST_F(ReconcilerTest, SchedulerSetsThePick) {
   EXPECT_EQ(ServiceAt("tcp/*:80").pick, XLB_PICK_HASH);
 }
 
-TEST_F(ReconcilerTest, AddressesAreAddedFirstAndRemovedLast) {
+TEST_F(ReconcilerTest, AddressesAreAddedWhenTheServicesAreThereAndRemovedLast) {
   DesiredState desired = State({Of("tcp/*:80", {"a"})});
   Apply(desired);
   desired.node.addresses = {Ip("192.0.2.2")};
   desired.services.begin()->second.backends.push_back(make::Routed("b"));
-  EXPECT_EQ(Apply(desired), (Log{"add address", "reset backend 2", "backend 2 active", "ring 1+2", "service 1 ring 1+2",
+  EXPECT_EQ(Apply(desired), (Log{"reset backend 2", "backend 2 active", "ring 1+2", "service 1 ring 1+2", "add address",
                                  "remove address"}));
   EXPECT_EQ(store_.addresses, std::set<uint32_t>{Ip("192.0.2.2").be});
 }
@@ -190,9 +198,9 @@ TEST_F(ReconcilerTest, AnEpochIsOwedUntilItIsWritten) {
 
 TEST_F(ReconcilerTest, AfterAFailureTheNextApplyGoesOnFromThere) {
   const DesiredState desired = State({Of("tcp/*:80", {"a", "b"})});
-  store_.FailAfter(6);  // node, address, two backends with their resets, then the ring
+  store_.FailAfter(5);  // node, two backends with their resets, then the ring
   EXPECT_EQ(reconciler_->Apply(desired).status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(Apply(desired), (Log{"ring 0+2", "reset service 1", "service 1 ring 0+2"}));
+  EXPECT_EQ(Apply(desired), (Log{"ring 0+2", "reset service 1", "service 1 ring 0+2", "add address"}));
   EXPECT_EQ(Apply(desired), Log{});
 }
 

@@ -91,6 +91,9 @@ TEST(RecordsTest, NodeFacts) {
   facts.new_flow_limit = 1000;
   facts.tick_shift = 8;
   facts.max_frame = 1514;
+  facts.bridge_address = *Ipv4::Parse("172.18.0.1");
+  facts.sandbox_address = *Ipv4::Parse("172.18.0.2");
+  facts.task_networks = {{Ip("10.0.0.0"), 24}, {Ip("10.8.0.0"), 13}};
   const xlb_node record = NodeRecord(facts, 7);
   EXPECT_EQ(record.schema, static_cast<uint32_t>(XLB_SCHEMA));
   EXPECT_EQ(record.epoch, 7u);
@@ -100,6 +103,14 @@ TEST(RecordsTest, NodeFacts) {
   EXPECT_EQ(record.new_flow_limit, 1000u);
   EXPECT_EQ(record.tick_shift, 8u);
   EXPECT_EQ(record.max_frame, 1514u);
+  EXPECT_EQ(Bytes(record.bridge_addr), (B{172, 18, 0, 1}));
+  EXPECT_EQ(Bytes(record.sandbox_addr), (B{172, 18, 0, 2}));
+  EXPECT_EQ(Bytes(record.task_networks[0].addr), (B{10, 0, 0, 0}));
+  EXPECT_EQ(Bytes(record.task_networks[0].mask), (B{255, 255, 255, 0}));
+  EXPECT_EQ(Bytes(record.task_networks[1].addr), (B{10, 8, 0, 0}));
+  EXPECT_EQ(Bytes(record.task_networks[1].mask), (B{255, 248, 0, 0}));
+  EXPECT_EQ(record.task_networks[2].mask, 0u);
+  EXPECT_EQ(TaskNetworksOf(record), facts.task_networks);
 }
 
 TEST(RecordsTest, FlowsLookAgainWhenABackendIsMovedOrLost) {
@@ -111,17 +122,21 @@ TEST(RecordsTest, FlowsLookAgainWhenABackendIsMovedOrLost) {
   };
   const xlb_backend draining = after([](Backend& b) { b.state = BackendState::kDraining; });
   const xlb_backend down = after([](Backend& b) { b.state = BackendState::kDown; });
-  EXPECT_FALSE(FlowsMustLookAgain(before, before));
-  EXPECT_FALSE(FlowsMustLookAgain(before, draining));
-  EXPECT_FALSE(FlowsMustLookAgain(draining, before));
-  EXPECT_FALSE(FlowsMustLookAgain(down, before));
-  EXPECT_FALSE(FlowsMustLookAgain(down, down));
-  EXPECT_TRUE(FlowsMustLookAgain(before, down));
-  EXPECT_TRUE(FlowsMustLookAgain(draining, down));
-  EXPECT_TRUE(FlowsMustLookAgain(before, GoneRecord(3)));
-  EXPECT_TRUE(FlowsMustLookAgain(before, after([](Backend& b) { b.reach.address = Ip("10.1.0.6"); })));
-  EXPECT_TRUE(FlowsMustLookAgain(before, after([](Backend& b) { b.reach.tunnel_dst = Ip("192.0.2.13"); })));
-  EXPECT_TRUE(FlowsMustLookAgain(before, after([](Backend& b) { b.reach.dst_mac.bytes[5] = 8; })));
+  EXPECT_FALSE(FlowsMustLookAgain(before, before, Protocol::kTcp));
+  EXPECT_FALSE(FlowsMustLookAgain(before, draining, Protocol::kTcp));
+  EXPECT_FALSE(FlowsMustLookAgain(draining, before, Protocol::kTcp));
+  EXPECT_FALSE(FlowsMustLookAgain(down, before, Protocol::kTcp));
+  EXPECT_FALSE(FlowsMustLookAgain(down, down, Protocol::kTcp));
+  EXPECT_TRUE(FlowsMustLookAgain(before, down, Protocol::kTcp));
+  EXPECT_TRUE(FlowsMustLookAgain(before, draining, Protocol::kUdp));
+  EXPECT_FALSE(FlowsMustLookAgain(draining, before, Protocol::kUdp));
+  EXPECT_FALSE(FlowsMustLookAgain(down, draining, Protocol::kUdp));
+  EXPECT_TRUE(FlowsMustLookAgain(draining, down, Protocol::kTcp));
+  EXPECT_TRUE(FlowsMustLookAgain(before, GoneRecord(3), Protocol::kTcp));
+  EXPECT_TRUE(FlowsMustLookAgain(before, after([](Backend& b) { b.reach.address = Ip("10.1.0.6"); }), Protocol::kTcp));
+  EXPECT_TRUE(
+      FlowsMustLookAgain(before, after([](Backend& b) { b.reach.tunnel_dst = Ip("192.0.2.13"); }), Protocol::kTcp));
+  EXPECT_TRUE(FlowsMustLookAgain(before, after([](Backend& b) { b.reach.dst_mac.bytes[5] = 8; }), Protocol::kTcp));
 }
 
 TEST(RecordsTest, CountersSkipZero) {

@@ -92,7 +92,8 @@ TEST(NamesTest, EverySchedulerHasANameThatParsesBack) {
   EXPECT_EQ(ToString(SchedulerKind::kRoundRobin), "rr");
   EXPECT_EQ(ToString(SchedulerKind::kWeightedRoundRobin), "wrr");
   EXPECT_EQ(ToString(SchedulerKind::kMaglev), "maglev");
-  EXPECT_EQ(Message(ParseScheduler("lc").status()), "\"lc\" is not a scheduler; known are rr, wrr, maglev");
+  EXPECT_EQ(Message(ParseScheduler("lc").status()),
+            "\"lc\" is not a scheduler; known are rr, wrr, maglev, sh, least-conn");
 }
 
 TEST(NamesTest, Spellings) {

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <linux/if.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -46,6 +47,7 @@ void PutVxlan(Message& message) {
   auto* header = message.Start<ifinfomsg>(RTM_NEWLINK);
   header->ifi_index = 5;
   header->ifi_flags = IFF_UP;
+  header->ifi_type = ARPHRD_ETHER;
   message.Text(IFLA_IFNAME, "vxlan0");
   message.MacAddress(IFLA_ADDRESS, kMac);
   message.U32(IFLA_MTU, 1450);
@@ -65,9 +67,28 @@ TEST(ParseLinkTest, ReadsAVxlanDevice) {
   PutVxlan(message);
   const auto link = ParseLink(message.get());
   ASSERT_TRUE(link);
-  const Link expected{5,       "vxlan0", kMac,         1450, true,
-                      "vxlan", 0,        std::nullopt, 2,    VxlanInfo{4096, 4789, Ip("192.0.2.10")}};
+  Link expected;
+  expected.ifindex = 5;
+  expected.name = "vxlan0";
+  expected.mac = kMac;
+  expected.mtu = 1450;
+  expected.up = expected.ethernet = true;
+  expected.kind = "vxlan";
+  expected.master = 2;
+  expected.vxlan = VxlanInfo{4096, 4789, Ip("192.0.2.10")};
   EXPECT_EQ(*link, expected);
+}
+
+TEST(ParseLinkTest, TellsLoopback) {
+  Message message;
+  auto* header = message.Start<ifinfomsg>(RTM_NEWLINK);
+  header->ifi_index = 1;
+  header->ifi_type = ARPHRD_LOOPBACK;
+  header->ifi_flags = IFF_UP | IFF_LOOPBACK;
+  const auto link = ParseLink(message.get());
+  ASSERT_TRUE(link);
+  EXPECT_TRUE(link->loopback);
+  EXPECT_FALSE(link->ethernet);
 }
 
 TEST(ParseLinkTest, ReadsAVethWhosePeerIsElsewhere) {
@@ -136,7 +157,9 @@ TEST(ParseAddressTest, TakesTheLocalEndOfAPointToPointLink) {
   message.U32(IFA_LOCAL, Ip("192.0.2.10").be);
   const auto address = ParseAddress(message.get());
   ASSERT_TRUE(address);
-  EXPECT_EQ(*address, (Address{4, Ip("192.0.2.10"), 32}));
+  EXPECT_EQ(*address, (Address{4, Ip("192.0.2.10"), 32, true}));
+  header->ifa_scope = RT_SCOPE_LINK;
+  EXPECT_FALSE(ParseAddress(message.get())->global);
 }
 
 TEST(ParseNeighborTest, TellsIpv4FromForwardingEntries) {

@@ -37,7 +37,7 @@ std::string Sequence(const Service& service) {
 }
 
 constexpr SchedulerKind kAll[] = {SchedulerKind::kRoundRobin, SchedulerKind::kWeightedRoundRobin,
-                                  SchedulerKind::kMaglev};
+                                  SchedulerKind::kMaglev, SchedulerKind::kSourceHash, SchedulerKind::kLeastConnections};
 
 TEST(RingTest, OnlyActiveBackendsWithAWeightAreInIt) {
   for (const SchedulerKind kind : kAll) {
@@ -126,6 +126,19 @@ TEST(WeightedRoundRobinTest, SlotsOfABackendAreSpreadOut) {
       EXPECT_LE(next - last, even + 1) << member.identity;
     }
   }
+}
+
+TEST(RingTest, PrefersBackendsOnTheNodeWhileThereAreAny) {
+  Service service = Of(SchedulerKind::kRoundRobin, {{"a"}, {"b"}, {"c"}});
+  service.backends[1].reach.kind = BackendKind::kLocal;
+  EXPECT_EQ(Sequence(service), "abc") << "only where the service asks for it";
+  service.prefer_local = true;
+  EXPECT_EQ(Sequence(service), "b");
+  service.backends[1].state = BackendState::kDraining;
+  EXPECT_EQ(Sequence(service), "ac");
+  service.backends[1].state = BackendState::kActive;
+  service.backends[1].weight = 0;
+  EXPECT_EQ(Sequence(service), "ac");
 }
 
 }  // namespace

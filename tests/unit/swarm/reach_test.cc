@@ -38,6 +38,16 @@ TEST(LocalReachTest, GoesByTheLegOnTheGatewayBridge) {
   EXPECT_EQ(reach.src_mac, MacOf("02:42:28:b5:da:12"));
 }
 
+TEST(LocalReachTest, TheTasksOtherNetworksAreKnown) {
+  Classic swarm;
+  swarm.local_netns().addresses = {
+      {1, Ip("127.0.0.1"), 8}, {14, Ip("10.0.0.7"), 24}, {16, Ip("172.18.0.3"), 16}, {18, Ip("10.0.1.4"), 25}};
+  EXPECT_EQ(swarm.View().task_networks, (std::set<Ipv4Prefix>{{Ip("10.0.0.0"), 24}, {Ip("10.0.1.0"), 25}}));
+  // Without a way out it is no backend.
+  swarm.local_netns().default_routes.clear();
+  EXPECT_TRUE(swarm.View().task_networks.empty());
+}
+
 TEST(LocalReachTest, NeedsALeg) {
   Classic swarm;
   swarm.docker.gateway_network->endpoints.erase(swarm.local().container_id);

@@ -193,29 +193,32 @@ TEST_F(SwarmSourceTest, GarbageIsAnErrorAndNothingElse) {
   EXPECT_TRUE(source_->view().services.empty());
 }
 
+// Workers are the subject of worker_test.cc; here xlbd's peers are off.
 TEST_F(SwarmSourceTest, AWorkerSaysWhatItCannotKnow) {
   answers_["/v1.41/info"] = Ok(Info("active", false));
   StartServer();
   source_->Start();
   ASSERT_TRUE(UntilDocker("connected"));
   EXPECT_EQ(source_->view().role, "worker");
+  EXPECT_FALSE(source_->view().services_known);
   EXPECT_TRUE(source_->view().services.empty());
   ASSERT_EQ(source_->view().warnings.size(), 1u);
   // Promoted.
   answers_["/v1.41/info"] = Ok(Info("active", true));
   ASSERT_TRUE(Until([this] { return source_->view().role == "manager"; }));
   ASSERT_TRUE(Until([this] { return source_->view().services.size() == 3; }));
+  EXPECT_TRUE(source_->view().services_known);
   EXPECT_TRUE(source_->view().warnings.empty());
 }
 
-TEST_F(SwarmSourceTest, ADemotedManagerIsNotLost) {
+TEST_F(SwarmSourceTest, ADemotedManagerIsNotLostAndForgetsNothing) {
   StartServer();
   source_->Start();
   ASSERT_TRUE(Until([this] { return source_->view().services.size() == 3; }));
   answers_["/v1.41/info"] = Ok(Info("active", false));
   answers_["/v1.41/tasks"] = Refuse(503, "This node is not a swarm manager.");
   ASSERT_TRUE(Until([this] { return source_->view().role == "worker"; }));
-  EXPECT_TRUE(source_->view().services.empty());
+  EXPECT_EQ(source_->view().services.size(), 3u);
   EXPECT_EQ(source_->view().docker, "connected");
   EXPECT_FALSE(Told("docker-lost"));
 }

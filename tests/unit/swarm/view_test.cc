@@ -28,8 +28,21 @@ TEST(SwarmViewTest, DescribesTheNodeAndItsIngressNetwork) {
   EXPECT_EQ(view.tunnel_mtu, 1450);
   EXPECT_EQ(view.data_path_address, Ip("192.0.2.10"));
   EXPECT_EQ(view.ingress_address, Ip("10.0.0.2"));
+  EXPECT_EQ(view.sandbox_address, Ip("172.18.0.2"));
+  EXPECT_EQ(view.gateway_bridge, "docker_gwbridge");
   EXPECT_EQ(view.warnings, Strings());
   EXPECT_EQ(view.pending, "");
+}
+
+TEST(SwarmViewTest, TheGatewayBridgesDeviceMayHaveAnyName) {
+  Classic swarm;
+  swarm.docker.gateway_network->options["com.docker.network.bridge.name"] = "swarm0";
+  EXPECT_EQ(swarm.View().gateway_bridge, "swarm0");
+  swarm.docker.gateway_network->options.clear();
+  EXPECT_EQ(swarm.View().gateway_bridge, "br-d390428bfb42");
+  swarm.docker.gateway_network.reset();
+  EXPECT_EQ(swarm.View().gateway_bridge, "docker_gwbridge");
+  EXPECT_TRUE(swarm.View().sandbox_address.IsUnset());
 }
 
 TEST(SwarmViewTest, AnIngressNetworkMayHaveAnyName) {

@@ -117,5 +117,15 @@ TEST_F(EditTest, DetachAsksTheDaemon) {
   EXPECT_EQ(daemon_.detached, 1);
 }
 
+TEST_F(EditTest, WhoReachesAService) {
+  EXPECT_EQ(Output("service add tcp/*:80 --name web --allow 10.0.0.0/8,192.0.2.7 --bind eth0"),
+            "service web added: tcp/*:80, scheduler rr\n");
+  EXPECT_EQ(Service(0).allow.size(), 2u);
+  EXPECT_EQ(Service(0).bind.size(), 1u);
+  EXPECT_EQ(Output("service set web --deny 10.9.0.0/16"), "service web changed\n");
+  EXPECT_EQ(Service(0).deny.size(), 1u);
+  EXPECT_EQ(Service(0).allow.size(), 2u);
+}
+
 }  // namespace
 }  // namespace xlb

@@ -20,7 +20,7 @@ TEST_F(UsageTest, MistakesAreUsageErrors) {
       {"status --nonsense", "unknown: --nonsense"},
       {"service add", "FRONTEND is required"},
       {"service add tcp/192.0.2.10:80", "--name is required"},
-      {"service set web", "give --name, --scheduler or both"},
+      {"service set web", "give --name, --scheduler, --allow, --deny or --bind"},
       {"service set", "SERVICE is required"},
       {"service rm", "SERVICE is required"},
       {"backend add web", "BACKEND is required"},

@@ -1,0 +1,67 @@
+// Sources put together: who takes precedence, and what a person is told of it.
+#include "xlbd/assemble.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace xlb {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class AssembleTest : public testing::Test {
+ protected:
+  AssembleTest() { node_.addresses = {*Ipv4::Parse("192.0.2.11"), *Ipv4::Parse("192.0.2.12")}; }
+
+  void Publish(std::string_view frontend) {
+    Service service;
+    service.frontend = *Frontend::Parse(frontend);
+    service.name = "web";
+    service.source = ServiceSource::kSwarm;
+    swarm_.services.push_back(std::move(service));
+  }
+
+  void AddStatic(std::string_view frontend, std::string name = "mine") {
+    StaticService service;
+    service.frontend = *Frontend::Parse(frontend);
+    service.name = std::move(name);
+    ASSERT_TRUE(config_.AddService(std::move(service)).ok());
+  }
+
+  Assembly Assembled() const {
+    return Assemble(
+        node_, config_, swarm_, [](Ipv4) { return Ipv4{}; }, [](const std::string&) { return Ipv4{}; });
+  }
+
+  NodeFacts node_;
+  StaticConfig config_;
+  SwarmView swarm_;
+};
+
+TEST_F(AssembleTest, StaticServiceOnEveryAddressTakesThePublishedPort) {
+  Publish("tcp/*:80");
+  AddStatic("tcp/*:80");
+  const Assembly assembly = Assembled();
+  EXPECT_EQ(assembly.state.services.at(*Frontend::Parse("tcp/*:80")).name, "mine");
+  EXPECT_THAT(assembly.warnings, ElementsAre(HasSubstr("a static service has it")));
+}
+
+TEST_F(AssembleTest, StaticServiceOnAnAddressOfTheNodeIsSaidToHideThePublishedPort) {
+  Publish("tcp/*:80");
+  AddStatic("tcp/192.0.2.12:80");
+  EXPECT_THAT(Assembled().warnings,
+              ElementsAre("the static service mine at tcp/192.0.2.12:80 hides the swarm service web on that address"));
+}
+
+TEST_F(AssembleTest, OtherAddressPortAndProtocolHideNothing) {
+  Publish("tcp/*:80");
+  AddStatic("tcp/192.0.2.99:80");
+  AddStatic("tcp/192.0.2.12:81", "other-port");
+  AddStatic("udp/192.0.2.12:80", "other-protocol");
+  EXPECT_THAT(Assembled().warnings, IsEmpty());
+}
+
+}  // namespace
+}  // namespace xlb

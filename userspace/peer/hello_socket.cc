@@ -1,0 +1,77 @@
+#include "peer/hello_socket.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <fmt/core.h>
+#include <net/ethernet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "peer/siphash.h"
+
+namespace xlb {
+namespace {
+
+constexpr uint32_t kVxlanFlagVni = 0x08000000;  // RFC 7348 5
+
+HelloPacket Pack(xlb_hello hello, const std::array<uint64_t, 2>& key) {
+  SignHello(hello, key);
+  HelloPacket packet{};
+  const uint32_t vxlan[2] = {htonl(kVxlanFlagVni), htonl(uint32_t{XLB_PEER_VNI} << 8)};
+  std::memcpy(packet.data(), vxlan, sizeof(vxlan));
+  ether_header inner{};  // between no devices in particular
+  inner.ether_type = htons(XLB_HELLO_ETHERTYPE);
+  std::memcpy(packet.data() + sizeof(vxlan), &inner, sizeof(inner));
+  std::memcpy(packet.data() + sizeof(vxlan) + sizeof(inner), &hello, sizeof(hello));
+  return packet;
+}
+
+}  // namespace
+
+HelloPacket MakeQuestion(const PeerTracker::Question& question, const std::array<uint64_t, 2>& key) {
+  xlb_hello hello{};
+  hello.version = htons(XLB_HELLO_VERSION);
+  hello.kind = XLB_HELLO_ASK;
+  hello.seq = htobe64(question.seq);
+  for (size_t i = 0; i < std::min<size_t>(question.uids.size(), XLB_HELLO_UIDS); i++) {
+    std::copy(question.uids[i].begin(), question.uids[i].end(), hello.uids[i].uid);
+  }
+  return Pack(hello, key);
+}
+
+HelloPacket MakeFarewell(const std::array<uint64_t, 2>& key) {
+  xlb_hello hello{};
+  hello.kind = XLB_HELLO_ANSWER;
+  hello.seq = ~uint64_t{0};
+  return Pack(hello, key);
+}
+
+absl::StatusOr<HelloSocket> HelloSocket::Open(Ipv4 own_address) {
+  UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return ErrnoStatus(errno, "cannot open a socket for hellos");
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = own_address.be;
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    return ErrnoStatus(errno, fmt::format("cannot send hellos from {}", own_address.ToString()));
+  }
+  return HelloSocket(std::move(fd), own_address);
+}
+
+absl::Status HelloSocket::Send(const HelloPacket& packet, Ipv4 to, uint16_t vxlan_port) const {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = to.be;
+  address.sin_port = htons(vxlan_port);
+  const ssize_t sent = sendto(fd_.get(), packet.data(), packet.size(), MSG_NOSIGNAL,
+                              reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  if (sent == static_cast<ssize_t>(packet.size())) return absl::OkStatus();
+  // An error that an earlier one met on its way (ICMP) is told here, once.
+  return ErrnoStatus(errno, fmt::format("cannot send a hello to {}", to.ToString()));
+}
+
+}  // namespace xlb

@@ -1,0 +1,42 @@
+// Sends hellos (struct xlb_hello) to xlb on other nodes. Answers do not come back to it: the programs take them.
+#ifndef XLB_PEER_HELLO_SOCKET_H_
+#define XLB_PEER_HELLO_SOCKET_H_
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/status.h"
+#include "base/unique_fd.h"
+#include "peer/peer_tracker.h"
+#include "xlb/abi.h"
+
+namespace xlb {
+
+// What a VXLAN packet with a hello carries: the VXLAN header, an Ethernet header and the hello.
+inline constexpr size_t kHelloInVxlanSize = 8 + 14 + sizeof(xlb_hello);
+using HelloPacket = std::array<uint8_t, kHelloInVxlanSize>;
+
+// A question, signed by the pair's key (the words of xlb_peer.key).
+HelloPacket MakeQuestion(const PeerTracker::Question& question, const std::array<uint64_t, 2>& key);
+// "No xlb here any more": what a node that is being detached says. It is an answer to every question.
+HelloPacket MakeFarewell(const std::array<uint64_t, 2>& key);
+
+class HelloSocket {
+ public:
+  // From this node's data path address.
+  static absl::StatusOr<HelloSocket> Open(Ipv4 own_address);
+  // Does not wait. PermissionDenied: this node's own firewall did not let it out.
+  absl::Status Send(const HelloPacket& packet, Ipv4 to, uint16_t vxlan_port) const;
+  Ipv4 own_address() const { return own_address_; }
+
+ private:
+  HelloSocket(UniqueFd fd, Ipv4 own_address) : fd_(std::move(fd)), own_address_(own_address) {}
+  UniqueFd fd_;
+  Ipv4 own_address_;
+};
+
+}  // namespace xlb
+
+#endif  // XLB_PEER_HELLO_SOCKET_H_

@@ -1,0 +1,201 @@
+#include "xlbd/peer_nodes.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "peer/pair_key.h"
+
+namespace xlb {
+namespace {
+
+// For how long what was signed by the swarm's former secret counts: until every node has the new one.
+constexpr std::chrono::seconds kOldSecretCounts{60};
+
+// Grows over restarts of this process and of the node.
+uint64_t NextSeq(uint64_t last) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+  return std::max(static_cast<uint64_t>(ns), last + 1);
+}
+
+std::string_view TextOf(PeerState state) {
+  switch (state) {
+    case PeerState::kUnknown:
+      return "unknown";
+    case PeerState::kUp:
+      return "up";
+    case PeerState::kSilent:
+      return "silent";
+    case PeerState::kPlain:
+      return "no xlb";
+  }
+  return "";
+}
+
+void TakeOld(const PairKey& key, xlb_peer& record) {
+  std::copy(key.key.begin(), key.key.end(), record.old_key);
+  std::copy(key.cookie.begin(), key.cookie.end(), record.old_cookie);
+}
+
+}  // namespace
+
+PeerNodes::PeerNodes(boost::asio::any_io_executor executor, const Clock* clock, PeerTimes times, PeerMaps maps,
+                     Callbacks callbacks)
+    : clock_(clock),
+      times_(times),
+      maps_(std::move(maps)),
+      callbacks_(std::move(callbacks)),
+      tracker_(clock, times),
+      timer_(executor) {}
+
+absl::Status PeerNodes::Start() {
+  XLB_RETURN_IF_ERROR(maps_.Load());
+  pinned_ = maps_.peers();
+  Arm();
+  return absl::OkStatus();
+}
+
+void PeerNodes::SetTopology(const PeerTopology& topology) {
+  if (topology.own_address.IsUnset() || topology.vxlan_port == 0 || topology.secret.empty()) return;
+  if (topology == topology_) return;
+  if (topology.secret != topology_.secret) {
+    old_secret_ = topology_.secret;
+    old_until_ = clock_->Now() + kOldSecretCounts;
+    old_is_taken_ = true;
+  }
+  if (topology.own_address != topology_.own_address) socket_.reset();
+  topology_ = topology;
+  SetBackends(backends_);
+  WritePeers();
+}
+
+void PeerNodes::SetBackends(const std::map<Ipv4, std::set<UidPrefix>>& backends) {
+  backends_ = backends;
+  if (topology_.secret.empty()) return;
+  auto peers = backends;
+  for (const auto& [address, name] : topology_.nodes) peers.try_emplace(address);
+  peers.erase(topology_.own_address);
+  tracker_.SetPeers(peers);
+  if (const std::vector<Ipv4> known = tracker_.Peers(); known.size() != maps_.peers().size()) WritePeers();
+}
+
+xlb_peer PeerNodes::RecordOf(Ipv4 address) const {
+  const PairKey key = MakePairKey(topology_.secret, topology_.own_address, address);
+  xlb_peer record{};
+  std::copy(key.key.begin(), key.key.end(), record.key);
+  std::copy(key.cookie.begin(), key.cookie.end(), record.cookie);
+  if (!old_is_taken_) return record;
+  const auto pinned = pinned_.find(address.be);
+  if (!old_secret_.empty()) {
+    TakeOld(MakePairKey(old_secret_, topology_.own_address, address), record);
+  } else if (pinned != pinned_.end() && !std::equal(key.key.begin(), key.key.end(), pinned->second.key)) {
+    std::copy_n(pinned->second.key, key.key.size(), record.old_key);
+    std::copy_n(pinned->second.cookie, key.cookie.size(), record.old_cookie);
+  }
+  return record;
+}
+
+void PeerNodes::WritePeers() {
+  Peers wanted;
+  for (const Ipv4 address : tracker_.Peers()) wanted[address.be] = RecordOf(address);
+  const auto changed = maps_.SetPeers(wanted);
+  if (!changed.ok()) callbacks_.on_event("peers-failed", "data path", std::string(changed.status().message()));
+  if (changed.ok() && *changed) callbacks_.on_keys();
+}
+
+void PeerNodes::Arm() {
+  timer_.expires_after(tracker_.Hurries() ? times_.hurry : times_.round);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    Round();
+    Arm();
+  });
+}
+
+void PeerNodes::Round() {
+  if (topology_.secret.empty()) return;
+  if (old_is_taken_ && clock_->Now() > old_until_) {
+    old_is_taken_ = false;
+    WritePeers();
+  }
+  ReadAnswers();
+  Ask();
+  if (tracker_.Judge()) {
+    TellChanges();
+    callbacks_.on_change();
+  }
+}
+
+void PeerNodes::ReadAnswers() {
+  for (const Ipv4 address : tracker_.Peers()) {
+    const auto state = maps_.State(address.be);
+    if (!state) continue;
+    tracker_.Note(address, *state);
+    // A farewell is an answer to every question; later ones must count again.
+    if (state->version == 0) maps_.ForgetState(address.be);
+  }
+}
+
+void PeerNodes::Ask() {
+  if (!socket_) {
+    auto socket = HelloSocket::Open(topology_.own_address);
+    const std::string failure(socket.ok() ? "" : socket.status().message());
+    if (failure != last_failure_ && !failure.empty()) callbacks_.on_event("peers-failed", "hello", failure);
+    last_failure_ = failure;
+    if (!socket.ok()) return;
+    socket_.emplace(*std::move(socket));
+  }
+  last_seq_ = NextSeq(last_seq_);
+  for (const PeerTracker::Question& question : tracker_.Ask(last_seq_)) {
+    const PairKey key = MakePairKey(topology_.secret, topology_.own_address, question.peer);
+    const absl::Status sent = socket_->Send(MakeQuestion(question, key.key), question.peer, topology_.vxlan_port);
+    if (absl::IsPermissionDenied(sent)) tracker_.NotAsked(question.peer);
+  }
+}
+
+void PeerNodes::SayFarewell() {
+  if (!socket_ || topology_.secret.empty()) return;
+  for (const Ipv4 address : tracker_.Peers()) {
+    const PairKey key = MakePairKey(topology_.secret, topology_.own_address, address);
+    (void)socket_->Send(MakeFarewell(key.key), address, topology_.vxlan_port);
+  }
+}
+
+void PeerNodes::TellChanges() {
+  for (const Ipv4 address : tracker_.Peers()) {
+    const PeerState state = tracker_.State(address);
+    const auto [told, is_first] = told_.try_emplace(address, PeerState::kUnknown);
+    if (std::exchange(told->second, state) == state) continue;
+    const std::string name = NameOf(address);
+    if (state == PeerState::kUp)
+      callbacks_.on_event("peer-up", name, "xlb there answers: clients' packets go as they come");
+    if (state == PeerState::kSilent)
+      callbacks_.on_event("peer-silent", name, "xlb there does not answer: its tasks are down");
+    if (state == PeerState::kPlain) callbacks_.on_event("peer-none", name, "no xlb there that this one can speak with");
+  }
+}
+
+std::string PeerNodes::NameOf(Ipv4 address) const {
+  const auto node = topology_.nodes.find(address);
+  return node == topology_.nodes.end() || node->second.empty() ? address.ToString() : node->second;
+}
+
+std::vector<PeerView> PeerNodes::Describe() const {
+  std::vector<PeerView> views;
+  for (const Ipv4 address : tracker_.Peers()) {
+    PeerView view;
+    view.node = NameOf(address);
+    view.address = address.ToString();
+    view.state = TextOf(tracker_.State(address));
+    view.version = tracker_.Version(address);
+    const auto since = tracker_.SinceAnswer(address);
+    view.answer_seconds = since ? std::chrono::duration<double>(*since).count() : -1;
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+}  // namespace xlb

@@ -28,6 +28,8 @@ def test_every_node_answers_every_client(mesh: Mesh, lab: Lab) -> None:
 def test_tasks_take_turns_exactly(mesh: Mesh, lab: Lab) -> None:
     for address in mesh.addresses:
         answers = lab.client.gets(address, HTTP, 40).expect_all()
+        if answers.resent:  # a SYN that is sent again takes a turn more
+            answers = lab.client.gets(address, HTTP, 40).expect_all()
         assert sorted(answers.tasks.values()) == [20, 20]
         first, second = answers.sequence[:2]
         assert first != second

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import struct
 import time
@@ -14,6 +13,7 @@ import pytest
 from lab import Lab, Mesh, Service, Swarm, wait_until
 from lab.mesh import settle
 from lab.netns import PYTHON
+from lab.processes import PATIENCE
 
 pytestmark = pytest.mark.parametrize("mesh", ["auto"], indirect=True, ids=["native"])
 
@@ -28,8 +28,8 @@ def host_names(service: Service) -> set[str]:
 
 def remote_backends(mesh: Mesh, name: str, port: int = HTTP) -> list[dict[str, Any]]:
     """Those on other nodes, as the node tells them."""
-    backends = mesh.xlb[name].json("backend", "ls", f"tcp/*:{port}")["backends"]
-    return [backend for backend in backends if backend["kind"] != "local"]
+    services = mesh.xlb[name].json("backend", "ls", f"tcp/*:{port}")["services"]
+    return [backend for service in services for backend in service["backends"] if backend["kind"] != "local"]
 
 
 def wait_peers(mesh: Mesh, port: int = HTTP) -> None:
@@ -92,7 +92,7 @@ def test_a_connection_goes_on_at_another_node(peers: Mesh, lab: Lab, deploy: Cal
         node.run(["ip", "address", "add", f"{VIP}/32", "dev", "lo"])
     try:
         lab.client.run(["ip", "route", "replace", VIP, "via", nodes[0].address])
-        lab.client.wait_answer(VIP, 8601)
+        lab.client.wait_answer(VIP, 8600)
         holds = [lab.client.hold(VIP, 8601) for _ in range(4)]
         try:
             for node in (*nodes[1:], *nodes):
@@ -170,7 +170,7 @@ def test_labels_that_say_who_gets_the_client(peers: Mesh, lab: Lab, deploy: Call
         comes(lambda: set(lab.client.gets(address, 8630, 8).expect_all().tasks) == {names[name]}, f"the task on {name}")  # noqa: B023
     comes(lambda: len(shares(entry, 8)) == 2, "both tasks where there is none")
     label("xlb.scheduler=least-conn", "xlb.affinity=soon")
-    comes(lambda: peers.xlb["n2"].json("service", "show", "tcp/*:8630")["scheduler"] == "least-conn", "least-conn")
+    comes(lambda: peers.xlb["n2"].json("service", "show", "tcp/*:8630")["services"][0]["scheduler"] == "least-conn", "least-conn")
     assert any("xlb.affinity=soon" in warning for warning in peers.xlb["n2"].json("status")["warnings"])
 
 
@@ -198,14 +198,14 @@ def test_one_node_without_xlb(peers: Mesh, lab: Lab, web: Service) -> None:
 
 def test_a_stopped_xlbd_is_no_dead_node(peers: Mesh, lab: Lab) -> None:
     entry = peers.swarm.node("n2").address
-    peers.xlb["n1"].process.signal(signal.SIGSTOP)
+    peers.xlb["n1"].process.pause()
     try:
         with lab.client.load((entry, HTTP), rate=50) as load:
             load.wait_for("ok", 250)
             result = load.stop()
         assert {backend["state"] for backend in remote_backends(peers, "n2")} == {"active"}
     finally:
-        peers.xlb["n1"].process.signal(signal.SIGCONT)
+        peers.xlb["n1"].process.resume()
     assert result["failures"] == [] and result["slow"] == []
 
 
@@ -233,9 +233,9 @@ def test_a_node_cut_off_under_load(peers: Mesh, lab: Lab) -> None:
         wait_until(lambda: {b["state"] for b in remote_backends(peers, "n2")} == {"active"}, 5, "n1's task to be back")
         settle(lab.client, entry, HTTP, load.snapshot()["tasks"], 5)
         result = load.stop()
-    late = [entry for entry in result["slow"] + result["failures"] if not begin - 1 < entry["time"] < begin + 2.5]
+    late = [one for one in result["slow"] + result["failures"] if not begin - 1 < one["time"] < begin + 2.5 * PATIENCE]
     print(f"noticed after {noticed:.2f} s; {len(result['failures'])} failed, {len(result['slow'])} slow; back {time.time() - back:.1f} s")
-    assert noticed < 2.5
+    assert noticed < 2.5 * PATIENCE
     assert late == []
     # Requests that n1 had accepted when the cable went cannot be saved.
     assert len(result["failures"]) <= 1, result["failures"]
@@ -289,7 +289,9 @@ def test_a_killed_task_costs_one_connection_at_most(peers: Mesh, lab: Lab, web: 
         load.wait_for("ok", 50)
         result = load.stop()
     print(f"{len(result['failures'])} failed, {len(result['slow'])} slow")
-    assert len(result["failures"]) <= 1, result["failures"]
+    # Beside the connection that finds nobody, one that the task had accepted when it was killed.
+    refused = [failure for failure in result["failures"] if "Refused" in failure["reason"] and "cut off" not in failure["reason"]]
+    assert len(refused) <= 1 and len(result["failures"]) <= 2, result["failures"]
 
 
 def vxlan(vni: int, inner_destination: bytes, inner_source: bytes, kind: int, payload: bytes) -> bytes:

@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "dataplane/hello_socket.h"
 #include "dataplane/host_sysctl.h"
 #include "dataplane/pins.h"
 #include "dataplane/programs.h"
@@ -45,6 +46,7 @@ absl::StatusOr<std::vector<std::string>> DetachDataPath(const std::string& bpffs
     XLB_ASSIGN_OR_RETURN(const bool egress, DetachTc(ifindex, TcProgram::kHost));
     if (ingress || egress) lines.push_back(fmt::format("TC filter removed from {}", name));
   }
+  SayFarewell(bpffs_dir);
   for (std::string& line : HostSysctls::Restore(bpffs_dir)) lines.push_back(std::move(line));
   XLB_ASSIGN_OR_RETURN(const int pins, RemovePins(bpffs_dir));
   if (pins != 0) lines.push_back(fmt::format("{} pins removed from {}", pins, bpffs_dir));

@@ -10,7 +10,7 @@
 namespace xlb {
 
 // Removes from this network namespace and from `bpffs_dir` every XDP program, TC filter and pin of xlb, whether a
-// daemon runs or not: programs first, so that no packet meets half of the maps. One line for each thing removed; none
+// daemon runs or not: programs first, so that no packet meets half of the maps; and tells the other nodes. One line for each thing removed; none
 // when there was nothing.
 absl::StatusOr<std::vector<std::string>> DetachDataPath(const std::string& bpffs_dir);
 

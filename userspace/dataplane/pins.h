@@ -14,6 +14,8 @@ namespace xlb {
 // <dir>/<map name> are the maps, <dir>/link_xdp_<ifindex> the XDP links.
 inline constexpr char kNodeMapPin[] = "this_node";
 inline constexpr char kFlowMapPin[] = "flows";
+inline constexpr char kBackendMapPin[] = "backends";
+inline constexpr char kPeerMapPin[] = "peers";
 inline constexpr char kSysctlMapPin[] = "sysctls";  // see host_sysctl.h
 
 std::string XdpLinkPin(const std::string& bpffs_dir, uint32_t ifindex);

@@ -58,7 +58,8 @@ void PeerTracker::Note(Ipv4 address, const xlb_peer_state& answer) {
   const auto found = peers_.find(address);
   if (found == peers_.end()) return;
   Peer& peer = found->second;
-  if (answer.version == 0) {  // it takes its leave
+  if (answer.version == 0) {  // it takes its leave; answers that are still on their way were given before
+    if (!peer.questions.empty()) peer.answered_seq = peer.questions.back().seq;
     peer.streak = 0;
     return Become(peer, PeerState::kPlain);
   }

@@ -239,7 +239,6 @@ absl::Status Daemon::Replace(StaticConfig config) {
 
 absl::StatusOr<std::vector<std::string>> Daemon::Detach() {
   if (data_path_ == nullptr) return std::vector<std::string>{};
-  if (peers_ != nullptr) peers_->SayFarewell();
   XLB_ASSIGN_OR_RETURN(std::vector<std::string> removed, data_path_->Detach());
   peers_.reset();
   if (swarm_ != nullptr) swarm_->Stop();

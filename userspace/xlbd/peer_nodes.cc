@@ -151,16 +151,8 @@ void PeerNodes::Ask() {
   last_seq_ = NextSeq(last_seq_);
   for (const PeerTracker::Question& question : tracker_.Ask(last_seq_)) {
     const PairKey key = MakePairKey(topology_.secret, topology_.own_address, question.peer);
-    const absl::Status sent = socket_->Send(MakeQuestion(question, key.key), question.peer, topology_.vxlan_port);
+    const absl::Status sent = socket_->Send(MakeQuestion(question.seq, question.uids, key.key), question.peer, topology_.vxlan_port);
     if (absl::IsPermissionDenied(sent)) tracker_.NotAsked(question.peer);
-  }
-}
-
-void PeerNodes::SayFarewell() {
-  if (!socket_ || topology_.secret.empty()) return;
-  for (const Ipv4 address : tracker_.Peers()) {
-    const PairKey key = MakePairKey(topology_.secret, topology_.own_address, address);
-    (void)socket_->Send(MakeFarewell(key.key), address, topology_.vxlan_port);
   }
 }
 

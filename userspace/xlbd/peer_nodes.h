@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "dataplane/hello_socket.h"
 #include "dataplane/peer_maps.h"
 #include "model/views.h"
-#include "peer/hello_socket.h"
 #include "peer/peer_tracker.h"
 
 namespace xlb {
@@ -46,9 +46,6 @@ class PeerNodes {
   absl::Status SetDeliveries(const std::map<uint32_t, xlb_backend>& backends) {
     return maps_.SetDeliveries(DeliveriesOf(backends));
   }
-  // Tells every peer that this node's data path goes.
-  void SayFarewell();
-
   const PeerTracker& tracker() const { return tracker_; }
   std::vector<PeerView> Describe() const;
 

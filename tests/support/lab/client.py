@@ -12,6 +12,7 @@ from typing import Any
 from .netns import PYTHON, Host
 from .processes import Process, wait_until
 
+LOST_SYN = 0.9  # seconds; it is sent again after one
 TRAFFIC = Path(__file__).parent.parent / "traffic.py"
 
 
@@ -30,6 +31,11 @@ class Answers:
     @property
     def tasks(self) -> dict[str, int]:
         return dict(collections.Counter(self.sequence))
+
+    @property
+    def resent(self) -> int:
+        """Answers that took so long that a SYN must have been lost."""
+        return sum(answer.get("seconds", 0) > LOST_SYN for answer in self.answers)
 
     @property
     def clients(self) -> set[str]:

@@ -130,6 +130,15 @@ class Process:
         if self.running():
             send_signal(self.pid, number)
 
+    def pause(self) -> None:
+        """SIGSTOP."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT, to the wrapper as well, which stops with its child."""
+        self.signal(signal.SIGCONT)
+        send_signal(self._popen.pid, signal.SIGCONT)
+
     def wait(self, timeout: float = 30) -> int:
         try:
             return self._popen.wait(timeout * PATIENCE)

@@ -133,7 +133,9 @@ TEST_F(PeerTrackerTest, AFarewellEndsItAtOnce) {
   tracker_.Note(kPeer, {.seq = ~uint64_t{0}, .version = 0, .capabilities = 0, .delivers = 0});
   EXPECT_EQ(tracker_.State(kPeer), PeerState::kPlain);
   Round(true);
-  EXPECT_EQ(tracker_.State(kPeer), PeerState::kUp) << "and it may come back";
+  EXPECT_EQ(tracker_.State(kPeer), PeerState::kPlain) << "that was said before, and came later";
+  Round(true);
+  EXPECT_EQ(tracker_.State(kPeer), PeerState::kUp) << "it came back";
 }
 
 TEST_F(PeerTrackerTest, AProcessThatSleptBlamesNobody) {

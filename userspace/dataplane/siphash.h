@@ -1,6 +1,6 @@
 // SipHash-2-4 (Aumasson and Bernstein, 2012), which the BPF programs can check as well.
-#ifndef XLB_PEER_SIPHASH_H_
-#define XLB_PEER_SIPHASH_H_
+#ifndef XLB_DATAPLANE_SIPHASH_H_
+#define XLB_DATAPLANE_SIPHASH_H_
 
 #include <array>
 #include <cstdint>
@@ -18,4 +18,4 @@ void SignHello(xlb_hello& hello, const std::array<uint64_t, 2>& key);
 
 }  // namespace xlb
 
-#endif  // XLB_PEER_SIPHASH_H_
+#endif  // XLB_DATAPLANE_SIPHASH_H_

@@ -1,4 +1,4 @@
-#include "peer/siphash.h"
+#include "dataplane/siphash.h"
 
 #include <endian.h>
 

@@ -1,6 +1,7 @@
-#include "peer/hello_socket.h"
+#include "dataplane/hello_socket.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <endian.h>
 #include <fmt/core.h>
 #include <net/ethernet.h>
@@ -10,8 +11,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 
-#include "peer/siphash.h"
+#include "dataplane/batch.h"
+#include "dataplane/pins.h"
+#include "dataplane/siphash.h"
 
 namespace xlb {
 namespace {
@@ -30,15 +34,31 @@ HelloPacket Pack(xlb_hello hello, const std::array<uint64_t, 2>& key) {
   return packet;
 }
 
+UniqueFd PinnedMap(const std::string& bpffs_dir, const char* map) {
+  return UniqueFd(bpf_obj_get(fmt::format("{}/{}", bpffs_dir, map).c_str()));
+}
+
+// By which of this node's addresses each other one knows it, as far as backends there say.
+std::map<uint32_t, uint32_t> TunnelSources(const std::string& bpffs_dir) {
+  std::map<uint32_t, uint32_t> sources;
+  const UniqueFd backends = PinnedMap(bpffs_dir, kBackendMapPin);
+  const auto note = [&](uint32_t, const xlb_backend& backend) {
+    if (backend.kind == XLB_KIND_VXLAN) sources[backend.tunnel_dst] = backend.tunnel_src;
+  };
+  if (backends.valid()) (void)ForEachEntry<uint32_t, xlb_backend>(backends.get(), kBackendMapPin, note);
+  return sources;
+}
+
 }  // namespace
 
-HelloPacket MakeQuestion(const PeerTracker::Question& question, const std::array<uint64_t, 2>& key) {
+HelloPacket MakeQuestion(uint64_t seq, std::span<const std::array<uint8_t, XLB_UID_PREFIX>> uids,
+                         const std::array<uint64_t, 2>& key) {
   xlb_hello hello{};
   hello.version = htons(XLB_HELLO_VERSION);
   hello.kind = XLB_HELLO_ASK;
-  hello.seq = htobe64(question.seq);
-  for (size_t i = 0; i < std::min<size_t>(question.uids.size(), XLB_HELLO_UIDS); i++) {
-    std::copy(question.uids[i].begin(), question.uids[i].end(), hello.uids[i].uid);
+  hello.seq = htobe64(seq);
+  for (size_t i = 0; i < std::min<size_t>(uids.size(), XLB_HELLO_UIDS); i++) {
+    std::copy(uids[i].begin(), uids[i].end(), hello.uids[i].uid);
   }
   return Pack(hello, key);
 }
@@ -72,6 +92,21 @@ absl::Status HelloSocket::Send(const HelloPacket& packet, Ipv4 to, uint16_t vxla
   if (sent == static_cast<ssize_t>(packet.size())) return absl::OkStatus();
   // An error that an earlier one met on its way (ICMP) is told here, once.
   return ErrnoStatus(errno, fmt::format("cannot send a hello to {}", to.ToString()));
+}
+
+void SayFarewell(const std::string& bpffs_dir) {
+  const UniqueFd peers = PinnedMap(bpffs_dir, kPeerMapPin), nodes = PinnedMap(bpffs_dir, kNodeMapPin);
+  const uint32_t zero = 0;
+  xlb_node node{};
+  if (!peers.valid() || !nodes.valid() || bpf_map_lookup_elem(nodes.get(), &zero, &node) != 0) return;
+  if (node.schema != XLB_SCHEMA || node.vxlan_port == 0) return;
+  const std::map<uint32_t, uint32_t> sources = TunnelSources(bpffs_dir);
+  (void)ForEachEntry<uint32_t, xlb_peer>(peers.get(), kPeerMapPin, [&](uint32_t address, const xlb_peer& peer) {
+    const auto source = sources.find(address);
+    const auto socket = HelloSocket::Open(source == sources.end() ? Ipv4{} : Ipv4{source->second});
+    const HelloPacket farewell = MakeFarewell({peer.key[0], peer.key[1]});
+    if (socket.ok()) (void)socket->Send(farewell, Ipv4{address}, ntohs(node.vxlan_port));
+  });
 }
 
 }  // namespace xlb

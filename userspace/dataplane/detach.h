@@ -10,8 +10,8 @@
 namespace xlb {
 
 // Removes from this network namespace and from `bpffs_dir` every XDP program, TC filter and pin of xlb, whether a
-// daemon runs or not: programs first, so that no packet meets half of the maps; and tells the other nodes. One line for each thing removed; none
-// when there was nothing.
+// daemon runs or not: programs first, so that no packet meets half of the maps; and tells the other nodes. One line for
+// each thing removed; none when there was nothing.
 absl::StatusOr<std::vector<std::string>> DetachDataPath(const std::string& bpffs_dir);
 
 }  // namespace xlb

@@ -151,7 +151,8 @@ void PeerNodes::Ask() {
   last_seq_ = NextSeq(last_seq_);
   for (const PeerTracker::Question& question : tracker_.Ask(last_seq_)) {
     const PairKey key = MakePairKey(topology_.secret, topology_.own_address, question.peer);
-    const absl::Status sent = socket_->Send(MakeQuestion(question.seq, question.uids, key.key), question.peer, topology_.vxlan_port);
+    const absl::Status sent =
+        socket_->Send(MakeQuestion(question.seq, question.uids, key.key), question.peer, topology_.vxlan_port);
     if (absl::IsPermissionDenied(sent)) tracker_.NotAsked(question.peer);
   }
 }

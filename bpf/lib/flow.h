@@ -112,8 +112,22 @@ static __always_inline int is_first_syn(const struct packet* packet) {
   return (packet->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 }
 
+/* Do the backend's packets go to the client by themselves, so that nothing is seen of them here? */
+static __always_inline int answers_elsewhere(const struct xlb_flow* flow) {
+  return flow->kind == XLB_KIND_PEER && !flow->reply && (flow->vni & PEER_FLAG(XLB_TUNNEL_DIRECT));
+}
+
+/* What the client says of a connection whose answers are not seen: that it got one, and with its FIN that it is over as
+ * far as can be told. */
+static __always_inline __u8 events_by_client(const struct packet* packet) {
+  __u8 events = (packet->tcp_flags & TCP_ACK) ? XLB_FLOW_REPLIED : 0;
+  if (packet->tcp_flags & TCP_FIN) events |= XLB_FLOW_FIN_BOTH;
+  return events;
+}
+
 static __always_inline __u8 flow_events(const struct packet* packet, const struct xlb_flow* flow) {
   __u8 events = flow->reply ? XLB_FLOW_REPLIED : 0;
+  if (answers_elsewhere(flow)) events = events_by_client(packet);
   if (packet->tcp_flags & TCP_FIN) events |= flow->reply ? XLB_FLOW_FIN_BACKEND : XLB_FLOW_FIN_CLIENT;
   if (packet->tcp_flags & TCP_RST) events |= XLB_FLOW_RESET;
   return events;

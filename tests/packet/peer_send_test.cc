@@ -59,6 +59,20 @@ TEST_P(PeerSendTest, SaysWhenRepliesMayGoToTheClient) {
   Begin();
 }
 
+TEST_P(PeerSendTest, KnowsOfAnswersThatItDoesNotSeeByTheClient) {
+  UsePeer(OneService(PeerBackend(XLB_BACKEND_PEER | XLB_BACKEND_DIRECT)));
+  tunnel_flags_ = XLB_TUNNEL_DIRECT;
+  Begin();
+  EXPECT_EQ(FlowOf(ClientTcp("S"))->state, 0);
+  Tunnelled(ClientTcp("A"), Inside(ClientTcp("A")), {"forward_peer"});
+  EXPECT_EQ(FlowOf(ClientTcp("S"))->state, XLB_FLOW_REPLIED) << "else it would be forgotten within a minute";
+  Tunnelled(ClientTcp("FA"), Inside(ClientTcp("FA")), {"forward_peer"});
+  EXPECT_EQ(FlowOf(ClientTcp("S"))->state, XLB_FLOW_REPLIED | XLB_FLOW_FIN_BOTH);
+  Tunnelled(ClientTcp("A"), Inside(ClientTcp("A")), {"forward_peer"});
+  Begin();  // on the same ports
+  EXPECT_EQ(FlowOf(ClientTcp("S"))->state, 0);
+}
+
 TEST_P(PeerSendTest, NotForAServiceWithoutClientsAddresses) {
   UsePeer(OneService(PeerBackend()));
   for (uint32_t id : {1, 2}) node_.service(id).flags = XLB_SERVICE_SNAT;

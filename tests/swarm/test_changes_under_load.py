@@ -66,6 +66,20 @@ def test_ports_added_removed_and_moved_to_another_target(mesh: Mesh, lab: Lab, d
     assert len(lab.client.udp(mesh.addresses[0], 8502, 1).failures) == 1
 
 
+def test_a_removed_port_keeps_its_connections(mesh: Mesh, lab: Lab, deploy: Callable[..., Service]) -> None:
+    """As long as the tasks from before run: they drain."""
+    options = ["--stop-grace-period", "10s", "--update-parallelism", "0"]
+    service = deploy("fewer", replicas=2, publish=["8505:80", "8506:7000"], environment={"DRAIN": "6"}, options=options)
+    mesh.settle(lab.client, 8505, host_names(service.tasks()))
+    with held(mesh, lab, 8506) as connections:
+        service.update("--update-order", "start-first", "--publish-rm", "7000", wait=False)
+        for address in mesh.addresses:
+            wait_until(lambda: "failure" in lab.client.get(address, 8506, timeout=1), FOLLOW, f"{address}:8506 to be gone")
+        for connection in connections:
+            connection.wait_for("echoes", 3)
+        assert breaks_of(connections) == []
+
+
 def test_a_service_in_the_place_of_another(mesh: Mesh, lab: Lab, deploy: Callable[..., Service]) -> None:
     """The same port, published anew while the tasks of the old service still serve the connections that they have."""
     publish = ["8510:80", "8511:7000", "8512:5353/udp"]

@@ -56,10 +56,15 @@ def test_udp_echo(mesh: Mesh, lab: Lab) -> None:
 
 @pytest.mark.parametrize("size", [1400, 4000, 8000])
 def test_large_datagrams(mesh: Mesh, lab: Lab, size: int) -> None:
-    """From 1473 bytes on in fragments, which are larger than the tunnel carries; the answers come in smaller ones."""
+    """From 1473 bytes on in fragments, which are larger than the tunnel carries; the answers come in smaller ones.
+
+    An answer between the tunnel's size and a whole packet, which its task sends with "don't fragment", is lost once: the task learns
+    from ICMP that it has to cut what goes to this client.
+    """
     for client in (lab.client, lab.far_client):
         client.run(["ip", "route", "flush", "cache"])
         for address in mesh.addresses:
+            assert len(client.udp(address, UDP, 4, payload=size).failures) <= 2
             assert len(client.udp(address, UDP, 8, payload=size).expect_all().tasks) == 2
 
 

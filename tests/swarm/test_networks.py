@@ -63,8 +63,8 @@ def deployed(mesh: Mesh, lab: Lab, deploy: Callable[..., Service], name: str, ne
 
 def test_overlapping_networks(mesh: Mesh, lab: Lab, deploy: Callable[..., Service]) -> None:
     """The ingress network has the LAN's own addresses: a task takes a client on the LAN for its neighbour in there."""
-    status = mesh.xlb["c0"].ctl("status")
-    assert f"ingress 192.0.2.0/25, VNI 4096, UDP port {DATA_PORT}" in status
+    ingress = f"ingress 192.0.2.0/25, VNI 4096, UDP port {DATA_PORT}"
+    wait_until(lambda: ingress in mesh.xlb["c0"].ctl("status"), 10, "the ingress network to be known")
     tasks = deployed(mesh, lab, deploy, "custom", [])
     for member in mesh.swarm.nodes:
         for client in (lab.client, lab.far_client):
@@ -75,7 +75,7 @@ def test_overlapping_networks(mesh: Mesh, lab: Lab, deploy: Callable[..., Servic
             seen = {answer["client"].rpartition(":")[0] for answer in answers if answer["task"] == local}
             assert seen == ({GATEWAY} if client is lab.client else {client.address})
     backends = mesh.xlb["c0"].ctl("backend", "ls")
-    assert "vxlan 203.0.113.21" in backends and GATEWAY_SUBNET.rpartition(".")[0] in backends
+    assert "xlb on 203.0.113.21" in backends and GATEWAY_SUBNET.rpartition(".")[0] in backends
 
 
 def test_internal_network(mesh: Mesh, lab: Lab, deploy: Callable[..., Service]) -> None:

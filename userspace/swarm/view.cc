@@ -71,6 +71,9 @@ class Builder {
   // Why xlb must leave the ingress network to Docker's own mesh; empty: it need not.
   std::string LeftToDocker() const;
   void AddService(const SwarmService& service, bool removed);
+  // Ports that the service had before its last update and has no more: tasks from before it keep their connections
+  // there.
+  void AddFormerPorts(const SwarmService& service);
   Service NewService(const SwarmService& service, const PublishedPort& port, Protocol protocol, size_t ports);
   void AddBackends(const SwarmService& service, const PublishedPort& port, bool removed, Service& to);
   void Await(const std::string& what);
@@ -80,7 +83,7 @@ class Builder {
   ReachFinder finder_;
   std::map<std::string, std::vector<const SwarmTask*>> tasks_;  // by service
   std::map<Frontend, Service> services_;
-  std::map<Frontend, const SwarmService*> owners_;  // whose labels count
+  std::map<Frontend, std::map<std::string, std::string>> labels_;  // of the service that has the port
   std::vector<std::string> awaited_;
   SwarmView view_;
 };
@@ -94,11 +97,12 @@ SwarmView Builder::Build() && {
     awaited_.clear();
   } else {
     for (const SwarmService& service : docker_.services) AddService(service, false);
+    for (const SwarmService& service : docker_.services) AddFormerPorts(service);
     // After the others: a port that was published anew belongs to its new service.
     for (const SwarmService& service : docker_.removed_services) AddService(service, true);
   }
   for (auto& [frontend, service] : services_) {
-    for (const std::string& problem : ApplyPolicyLabels(owners_.at(frontend)->labels, service)) {
+    for (const std::string& problem : ApplyPolicyLabels(labels_.at(frontend), service)) {
       view_.warnings.push_back(fmt::format("{}: {}", service.name, problem));
     }
     view_.services.push_back(std::move(service));
@@ -187,10 +191,30 @@ void Builder::AddService(const SwarmService& service, bool removed) {
     auto found = services_.find(frontend);
     if (found == services_.end()) {
       found = services_.emplace(frontend, NewService(service, port, protocol, served.size())).first;
-      owners_[frontend] = &service;
+      labels_[frontend] = service.labels;
     }
     AddBackends(service, port, removed, found->second);
   }
+}
+
+void Builder::AddFormerPorts(const SwarmService& service) {
+  if (!service.has_previous) return;
+  SwarmService former = service;
+  former.ports = service.previous_ports;
+  const auto is_published = [&](const PublishedPort& port) {
+    return std::any_of(service.ports.begin(), service.ports.end(), [&](const PublishedPort& present) {
+      return present.published == port.published && present.protocol == port.protocol;
+    });
+  };
+  std::erase_if(former.ports, is_published);
+  const int64_t update_ns = service.update_started_ns != 0 ? service.update_started_ns : service.updated_ns;
+  std::vector<const SwarmTask*> before;
+  std::copy_if(tasks_[service.id].begin(), tasks_[service.id].end(), std::back_inserter(before),
+               [&](const SwarmTask* task) { return task->created_ns < update_ns && task->state == "running"; });
+  if (before.empty() || former.ports.empty()) return;
+  std::swap(tasks_[service.id], before);
+  AddService(former, true);
+  std::swap(tasks_[service.id], before);
 }
 
 Service Builder::NewService(const SwarmService& service, const PublishedPort& port, Protocol protocol, size_t ports) {

@@ -80,4 +80,17 @@ Assembly Assemble(const NodeFacts& node, const StaticConfig& config, const Swarm
   return assembly;
 }
 
+void FitTunnel(const std::string& device, uint32_t mtu, Assembly& assembly) {
+  constexpr uint32_t kLeastMtu = 576;  // RFC 791: less is no MTU to believe in
+  NodeFacts& node = assembly.state.node;
+  if (node.vni == 0 || mtu < kLeastMtu + XLB_VXLAN_HEADROOM || mtu >= uint32_t{node.tunnel_mtu} + XLB_VXLAN_HEADROOM)
+    return;
+  assembly.warnings.push_back(fmt::format(
+      "the MTU of {} is {}, too small for the ingress network's {} and {} bytes of VXLAN: packets to other nodes are "
+      "kept "
+      "to {}, but Docker's own may be cut in two: give the network the option com.docker.network.driver.mtu={}",
+      device, mtu, node.tunnel_mtu, XLB_VXLAN_HEADROOM, mtu - XLB_VXLAN_HEADROOM, mtu));
+  node.tunnel_mtu = static_cast<uint16_t>(mtu - XLB_VXLAN_HEADROOM);
+}
+
 }  // namespace xlb

@@ -30,6 +30,10 @@ struct Assembly {
 Assembly Assemble(const NodeFacts& node, const StaticConfig& config, const SwarmView& swarm, const RouteResolver& route,
                   const FormerSource& former);
 
+// What the ingress network carries by its own MTU may be more than the data path's device does, which is `mtu` bytes:
+// then that counts, and a warning says so.
+void FitTunnel(const std::string& device, uint32_t mtu, Assembly& assembly);
+
 }  // namespace xlb
 
 #endif  // XLB_XLBD_ASSEMBLE_H_

@@ -170,6 +170,7 @@ Assembly Daemon::AssembleWith(const StaticConfig& config) {
   };
   const auto source = [this](Ipv4 backend) { return SourceTowards(backend); };
   Assembly assembly = Assemble(Facts(), config, swarm_view_, source, former);
+  if (const Link* link = node_->DeviceWith(swarm_view_.data_path_address)) FitTunnel(link->name, link->mtu, assembly);
   if (peers_ != nullptr) ApplyPeers(peers_->tracker(), was_peer, assembly.state);
   guard_.Apply(*node_, uplinks_, swarm_view_.gateway_bridge, config, assembly);
   assembly.state.kept = kept_;

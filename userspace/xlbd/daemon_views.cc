@@ -144,11 +144,13 @@ std::vector<BackendView> Daemon::BackendsOf(const Service& service) const {
     view.id = reconciler_->BackendId(backend.identity);
     view.name = backend.name;
     view.node = backend.node;
-    view.kind = backend.reach.peer ? "peer" : ToString(backend.reach.kind);
+    Reach reach = backend.reach;
+    reach.peer &= !service.snat;
+    view.kind = reach.peer ? "peer" : ToString(reach.kind);
     if (peers_ != nullptr) view.reason = WhyNotPeer(peers_->tracker(), service, backend);
     view.address = fmt::format("{}:{}", backend.reach.address.ToString(),
                                backend.reach.port != 0 ? backend.reach.port : service.frontend.port);
-    view.via = ViaOf(backend.reach, node_->DeviceName(backend.reach.ifindex));
+    view.via = ViaOf(reach, node_->DeviceName(backend.reach.ifindex));
     view.state = ToString(backend.state);
     view.weight = backend.weight;
     const auto live = sweep_.flows_by_backend.find(view.id);

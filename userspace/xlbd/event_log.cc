@@ -21,8 +21,8 @@ std::string TimeNow() {
 
 std::string Where(const Backend& backend) {
   const std::string node = backend.node.empty() ? "" : fmt::format(" on {}", backend.node);
-  return fmt::format("{} {}:{}{}", ToString(backend.reach.kind), backend.reach.address.ToString(), backend.reach.port,
-                     node);
+  const std::string_view kind = backend.reach.peer ? "peer" : ToString(backend.reach.kind);
+  return fmt::format("{} {}:{}{}", kind, backend.reach.address.ToString(), backend.reach.port, node);
 }
 
 std::map<std::string, const Backend*> ByIdentity(const Service& service) {

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace xlb {
@@ -68,6 +69,12 @@ std::vector<UplinkDevice> NodeWatch::Found(Ipv4 data_path, const std::string& ga
     if (link != links_.end()) devices.push_back(ToDevice(link->second));
   }
   return devices;
+}
+
+const Link* NodeWatch::DeviceWith(Ipv4 wanted) const {
+  const auto found = std::find_if(all_addresses_.begin(), all_addresses_.end(),
+                                  [&](const Address& address) { return address.address == wanted; });
+  return found == all_addresses_.end() ? nullptr : Device(found->ifindex);
 }
 
 Ipv4 NodeWatch::GatewayAddress(const std::string& gateway_bridge) const {

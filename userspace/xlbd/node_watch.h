@@ -33,6 +33,8 @@ class NodeWatch {
   // (if set) name, and of `also` those that still exist. May be empty.
   std::vector<UplinkDevice> Found(Ipv4 data_path, const std::string& gateway_bridge,
                                   const std::set<uint32_t>& also) const;
+  // The device with this address of the node's; null: none has it.
+  const Link* DeviceWith(Ipv4 address) const;
   // This node's address on docker_gwbridge, whose device has this name; unset: none.
   Ipv4 GatewayAddress(const std::string& gateway_bridge) const;
 

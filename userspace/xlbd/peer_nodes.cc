@@ -6,13 +6,11 @@
 #include <chrono>
 #include <utility>
 
-#include "peer/pair_key.h"
-
 namespace xlb {
 namespace {
 
-// For how long what was signed by the swarm's former secret counts: until every node has the new one.
-constexpr std::chrono::seconds kOldSecretCounts{60};
+// Within which every node learns a new secret of the swarm: managers look every 15 s.
+constexpr std::chrono::seconds kSecretSpreads{60};
 
 // Grows over restarts of this process and of the node.
 uint64_t NextSeq(uint64_t last) {
@@ -33,11 +31,6 @@ std::string_view TextOf(PeerState state) {
       return "no xlb";
   }
   return "";
-}
-
-void TakeOld(const PairKey& key, xlb_peer& record) {
-  std::copy(key.key.begin(), key.key.end(), record.old_key);
-  std::copy(key.cookie.begin(), key.cookie.end(), record.old_cookie);
 }
 
 }  // namespace
@@ -62,9 +55,8 @@ void PeerNodes::SetTopology(const PeerTopology& topology) {
   if (topology.own_address.IsUnset() || topology.vxlan_port == 0 || topology.secret.empty()) return;
   if (topology == topology_) return;
   if (topology.secret != topology_.secret) {
-    old_secret_ = topology_.secret;
-    old_until_ = clock_->Now() + kOldSecretCounts;
-    old_is_taken_ = true;
+    former_secret_ = topology_.secret;
+    learned_ = clock_->Now();
   }
   if (topology.own_address != topology_.own_address) socket_.reset();
   topology_ = topology;
@@ -82,23 +74,43 @@ void PeerNodes::SetBackends(const std::map<Ipv4, std::set<UidPrefix>>& backends)
   if (const std::vector<Ipv4> known = tracker_.Peers(); known.size() != maps_.peers().size()) WritePeers();
 }
 
+PeerNodes::KeyPhase PeerNodes::Phase() const {
+  const auto known_for = clock_->Now() - learned_;
+  if (known_for < kSecretSpreads) return KeyPhase::kUseFormer;
+  return known_for < 2 * kSecretSpreads ? KeyPhase::kTakeFormer : KeyPhase::kNewAlone;
+}
+
+std::optional<PairKey> PeerNodes::FormerKey(Ipv4 address) const {
+  if (!former_secret_.empty()) return MakePairKey(former_secret_, topology_.own_address, address);
+  const auto pinned = pinned_.find(address.be);
+  if (pinned == pinned_.end()) return std::nullopt;
+  PairKey key;
+  std::copy_n(pinned->second.key, key.key.size(), key.key.begin());
+  std::copy_n(pinned->second.cookie, key.cookie.size(), key.cookie.begin());
+  return key;
+}
+
+PairKey PeerNodes::KeyInUse(Ipv4 address) const {
+  const std::optional<PairKey> former = FormerKey(address);
+  if (former && Phase() == KeyPhase::kUseFormer) return *former;
+  return MakePairKey(topology_.secret, topology_.own_address, address);
+}
+
 xlb_peer PeerNodes::RecordOf(Ipv4 address) const {
-  const PairKey key = MakePairKey(topology_.secret, topology_.own_address, address);
+  const PairKey key = KeyInUse(address), newest = MakePairKey(topology_.secret, topology_.own_address, address);
+  const std::optional<PairKey> former = FormerKey(address);
   xlb_peer record{};
   std::copy(key.key.begin(), key.key.end(), record.key);
   std::copy(key.cookie.begin(), key.cookie.end(), record.cookie);
-  if (!old_is_taken_) return record;
-  const auto pinned = pinned_.find(address.be);
-  if (!old_secret_.empty()) {
-    TakeOld(MakePairKey(old_secret_, topology_.own_address, address), record);
-  } else if (pinned != pinned_.end() && !std::equal(key.key.begin(), key.key.end(), pinned->second.key)) {
-    std::copy_n(pinned->second.key, key.key.size(), record.old_key);
-    std::copy_n(pinned->second.cookie, key.cookie.size(), record.old_cookie);
-  }
+  if (!former || former->key == newest.key || Phase() == KeyPhase::kNewAlone) return record;
+  const PairKey& other = Phase() == KeyPhase::kUseFormer ? newest : *former;
+  std::copy(other.key.begin(), other.key.end(), record.old_key);
+  std::copy(other.cookie.begin(), other.cookie.end(), record.old_cookie);
   return record;
 }
 
 void PeerNodes::WritePeers() {
+  written_ = Phase();
   Peers wanted;
   for (const Ipv4 address : tracker_.Peers()) wanted[address.be] = RecordOf(address);
   const auto changed = maps_.SetPeers(wanted);
@@ -117,10 +129,7 @@ void PeerNodes::Arm() {
 
 void PeerNodes::Round() {
   if (topology_.secret.empty()) return;
-  if (old_is_taken_ && clock_->Now() > old_until_) {
-    old_is_taken_ = false;
-    WritePeers();
-  }
+  if (Phase() != written_) WritePeers();
   ReadAnswers();
   Ask();
   if (tracker_.Judge()) {
@@ -150,7 +159,7 @@ void PeerNodes::Ask() {
   }
   last_seq_ = NextSeq(last_seq_);
   for (const PeerTracker::Question& question : tracker_.Ask(last_seq_)) {
-    const PairKey key = MakePairKey(topology_.secret, topology_.own_address, question.peer);
+    const PairKey key = KeyInUse(question.peer);
     const absl::Status sent =
         socket_->Send(MakeQuestion(question.seq, question.uids, key.key), question.peer, topology_.vxlan_port);
     if (absl::IsPermissionDenied(sent)) tracker_.NotAsked(question.peer);

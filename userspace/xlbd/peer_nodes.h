@@ -15,6 +15,7 @@
 #include "dataplane/hello_socket.h"
 #include "dataplane/peer_maps.h"
 #include "model/views.h"
+#include "peer/pair_key.h"
 #include "peer/peer_tracker.h"
 
 namespace xlb {
@@ -56,6 +57,12 @@ class PeerNodes {
   void Ask();
   void TellChanges();
   void WritePeers();
+  // The swarm's secret changed, and not every node knows it at once. First the former one is used and both are taken,
+  // then the new one is used and both are taken.
+  enum class KeyPhase { kUseFormer, kTakeFormer, kNewAlone };
+  KeyPhase Phase() const;
+  std::optional<PairKey> FormerKey(Ipv4 address) const;
+  PairKey KeyInUse(Ipv4 address) const;
   xlb_peer RecordOf(Ipv4 address) const;
   std::string NameOf(Ipv4 address) const;
 
@@ -66,10 +73,10 @@ class PeerNodes {
   PeerTracker tracker_;
   PeerTopology topology_;
   std::map<Ipv4, std::set<UidPrefix>> backends_;
-  Peers pinned_;            // keys of an earlier xlbd
-  std::string old_secret_;  // from before the swarm's secret changed
-  Clock::Time old_until_{};
-  bool old_is_taken_ = false;
+  Peers pinned_;               // keys of an earlier xlbd
+  std::string former_secret_;  // from before the swarm's secret changed
+  Clock::Time learned_{};      // when the present one came
+  KeyPhase written_ = KeyPhase::kNewAlone;
   std::optional<HelloSocket> socket_;
   std::map<Ipv4, PeerState> told_;
   std::string last_failure_;

@@ -53,7 +53,8 @@ void ApplyPeers(const PeerTracker& tracker, const WasPeer& was_peer, DesiredStat
   }
 }
 
-std::string WhyNotPeer(const PeerTracker& tracker, const Service&, const Backend& backend) {
+std::string WhyNotPeer(const PeerTracker& tracker, const Service& service, const Backend& backend) {
+  if (service.snat && backend.state != BackendState::kDown) return "the service asks for it: xlb.source-ip=snat";
   if (!IsOnOtherNode(backend)) return {};
   const Ipv4 address = backend.reach.tunnel_dst;
   const std::string node = backend.node.empty() ? address.ToString() : backend.node;

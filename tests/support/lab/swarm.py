@@ -54,7 +54,8 @@ class SwarmNode(Engine):
     def ingress_name(self) -> str:
         """Of the network that published ports go by; empty if there is none."""
         ids = self.docker("network", "ls", "--quiet", "--filter", "driver=overlay").split()
-        networks = self.inspect("network", "inspect", *ids) if ids else []
+        # One may go between the two commands: the others are shown all the same.
+        networks = json.loads(self.docker("network", "inspect", *ids, check=False) or "[]") if ids else []
         return next((network["Name"] for network in networks if network["Ingress"]), "")
 
     def tasks_of(self, service: str) -> list[Task]:

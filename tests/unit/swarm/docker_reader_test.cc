@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 
+#include "peer/pair_key.h"
 #include "unit/docker/fake_docker.h"
 #include "unit/swarm/classic.h"
 
@@ -152,6 +153,17 @@ TEST_F(DockerReaderTest, AContainerStartedAgainLives) {
   reader_.ContainerDied("c", {});
   reader_.ContainerStarted("c");
   EXPECT_TRUE(reader_.snapshot().dead_containers.empty());
+}
+
+TEST_F(DockerReaderTest, DerivesTheTunnelsSecretAndForgetsTheToken) {
+  ASSERT_TRUE(Read(kEveryPart).ok());
+  EXPECT_EQ(reader_.snapshot().tunnel_secret, "") << "without an answer there is none";
+  answers_["/swarm"] = R"({"ID":"cluster-1","JoinTokens":{"Worker":"SWMTKN-1-w","Manager":"SWMTKN-1-m"}})";
+  ASSERT_TRUE(Read(kNodesPart).ok());
+  EXPECT_EQ(reader_.snapshot().tunnel_secret, TunnelSecret("cluster-1", "SWMTKN-1-w"));
+  answers_["/swarm"] = R"({"ID":"cluster-1","JoinTokens":{"Worker":"SWMTKN-1-x","Manager":"SWMTKN-1-m"}})";
+  ASSERT_TRUE(Read(kNodesPart).ok());
+  EXPECT_EQ(reader_.snapshot().tunnel_secret, TunnelSecret("cluster-1", "SWMTKN-1-x"));
 }
 
 }  // namespace

@@ -128,5 +128,32 @@ TEST_F(PortUpdateTest, APortThatDockerChoseIsKnownByItsTarget) {
   EXPECT_EQ(At("tcp/*:8092"), "web.1 active vxlan, web.2 active local");
 }
 
+// `--publish-rm`: task 1, of before, has connections at the port that is gone.
+TEST_F(PortUpdateTest, ARemovedPortDrainsWithTheTasksFromBefore) {
+  swarm_.web().ports.erase(swarm_.web().ports.begin());
+  for (const char* state : {"updating", "completed"}) {
+    swarm_.web().update_state = state;
+    const Service service = ServiceAt(swarm_.View(), "tcp/*:8091");
+    EXPECT_EQ(Backends(service), "web.1 draining vxlan") << state;
+    EXPECT_EQ(service.backends[0].reach.port, 0) << "its namespace still maps the port";
+  }
+  swarm_.remote().state = "shutdown";
+  for (const Service& service : swarm_.View().services) EXPECT_NE(service.frontend.ToString(), "tcp/*:8091");
+}
+
+TEST_F(PortUpdateTest, ARemovedPortThatAnotherServiceHasNowDrainsThere) {
+  swarm_.web().ports.erase(swarm_.web().ports.begin());
+  SwarmService other = swarm_.web();
+  other.id = "other";
+  other.name = "other";
+  other.has_previous = false;
+  other.ports = {{"tcp", 80, 8091, "ingress"}};
+  swarm_.docker.services.push_back(other);
+  swarm_.local().service_id = "other";
+  const Service service = ServiceAt(swarm_.View(), "tcp/*:8091");
+  EXPECT_EQ(service.name, "other");
+  EXPECT_EQ(Backends(service), "other.2 active local, web.1 draining vxlan");
+}
+
 }  // namespace
 }  // namespace xlb

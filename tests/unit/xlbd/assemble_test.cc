@@ -63,5 +63,22 @@ TEST_F(AssembleTest, OtherAddressPortAndProtocolHideNothing) {
   EXPECT_THAT(Assembled().warnings, IsEmpty());
 }
 
+TEST(FitTunnelTest, TheSmallerMtuCounts) {
+  const auto fitted = [](uint16_t tunnel, uint32_t device, uint32_t vni = 4096) {
+    Assembly assembly;
+    assembly.state.node.vni = vni;
+    assembly.state.node.tunnel_mtu = tunnel;
+    FitTunnel("eth0", device, assembly);
+    EXPECT_EQ(assembly.warnings.size(), assembly.state.node.tunnel_mtu == tunnel ? 0u : 1u);
+    return assembly.state.node.tunnel_mtu;
+  };
+  EXPECT_EQ(fitted(1450, 1500), 1450);
+  EXPECT_EQ(fitted(1450, 9000), 1450);
+  EXPECT_EQ(fitted(1450, 1460), 1410);
+  EXPECT_EQ(fitted(1450, 1400), 1350);
+  EXPECT_EQ(fitted(1450, 0), 1450) << "not known";
+  EXPECT_EQ(fitted(1450, 1400, 0), 1450) << "no ingress network";
+}
+
 }  // namespace
 }  // namespace xlb

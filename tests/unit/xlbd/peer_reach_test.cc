@@ -84,6 +84,13 @@ TEST_F(PeerReachTest, DownWhileItsNodeIsSilent) {
   EXPECT_EQ(Apply(true).state, BackendState::kActive);
 }
 
+TEST_F(PeerReachTest, ByFullNatWhereTheServiceAsksForIt) {
+  Answer(true);
+  state_.services.begin()->second.snat = true;
+  Apply();
+  EXPECT_EQ(Why(), "the service asks for it: xlb.source-ip=snat");
+}
+
 TEST_F(PeerReachTest, ByFullNatToAnotherVersion) {
   Answer(true, 7);
   EXPECT_FALSE(Apply(true).reach.peer);

@@ -93,4 +93,13 @@ void FitTunnel(const std::string& device, uint32_t mtu, Assembly& assembly) {
   node.tunnel_mtu = static_cast<uint16_t>(mtu - XLB_VXLAN_HEADROOM);
 }
 
+void LeaveTunnel(const std::string& device, Assembly& assembly) {
+  assembly.state.node.vni = 0;
+  std::erase_if(assembly.state.services,
+                [](const auto& entry) { return entry.second.source == ServiceSource::kSwarm; });
+  assembly.warnings.push_back(fmt::format(
+      "the swarm's data path goes by {}, which has no Ethernet frames: Swarm's ports are left to Docker's mesh",
+      device));
+}
+
 }  // namespace xlb

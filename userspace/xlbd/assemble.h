@@ -34,6 +34,10 @@ Assembly Assemble(const NodeFacts& node, const StaticConfig& config, const Swarm
 // then that counts, and a warning says so.
 void FitTunnel(const std::string& device, uint32_t mtu, Assembly& assembly);
 
+// Where the frames of the data path's device have no Ethernet header (WireGuard, tun, PPP), the programs cannot read
+// them: Swarm's ports are left to Docker's mesh.
+void LeaveTunnel(const std::string& device, Assembly& assembly);
+
 }  // namespace xlb
 
 #endif  // XLB_XLBD_ASSEMBLE_H_

@@ -170,11 +170,18 @@ Assembly Daemon::AssembleWith(const StaticConfig& config) {
   };
   const auto source = [this](Ipv4 backend) { return SourceTowards(backend); };
   Assembly assembly = Assemble(Facts(), config, swarm_view_, source, former);
-  if (const Link* link = node_->DeviceWith(swarm_view_.data_path_address)) FitTunnel(link->name, link->mtu, assembly);
+  FitDataPath(assembly);
   if (peers_ != nullptr) ApplyPeers(peers_->tracker(), was_peer, assembly.state);
   guard_.Apply(*node_, uplinks_, swarm_view_.gateway_bridge, config, assembly);
   assembly.state.kept = kept_;
   return assembly;
+}
+
+void Daemon::FitDataPath(Assembly& assembly) const {
+  const Link* link = node_->DeviceWith(swarm_view_.data_path_address);
+  if (link == nullptr || link->name == "lo") return;  // an address of the node itself: any device may carry its packets
+  if (!link->ethernet) return LeaveTunnel(link->name, assembly);
+  FitTunnel(link->name, link->mtu, assembly);
 }
 
 void Daemon::Reconcile() {

@@ -73,6 +73,7 @@ class Daemon : public DaemonInterface {
   NodeFacts Facts() const;
   absl::StatusOr<Ipv4> SourceTowards(Ipv4 backend);
   Assembly AssembleWith(const StaticConfig& config);
+  void FitDataPath(Assembly& assembly) const;
   // Brings the maps to what the sources say now; tries again in a second when that fails.
   void Reconcile();
   absl::Status ApplyNow();

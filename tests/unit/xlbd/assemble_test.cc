@@ -80,5 +80,22 @@ TEST(FitTunnelTest, TheSmallerMtuCounts) {
   EXPECT_EQ(fitted(1450, 1400, 0), 1450) << "no ingress network";
 }
 
+TEST(LeaveTunnelTest, StaticServicesStay) {
+  Assembly assembly;
+  assembly.state.node.vni = 4096;
+  for (const ServiceSource source : {ServiceSource::kSwarm, ServiceSource::kStatic}) {
+    Service service;
+    service.source = source;
+    service.frontend.port = source == ServiceSource::kSwarm ? 80 : 81;
+    assembly.state.services.emplace(service.frontend, service);
+  }
+  LeaveTunnel("wg0", assembly);
+  EXPECT_EQ(assembly.state.node.vni, 0u);
+  ASSERT_EQ(assembly.state.services.size(), 1u);
+  EXPECT_EQ(assembly.state.services.begin()->first.port, 81);
+  ASSERT_EQ(assembly.warnings.size(), 1u);
+  EXPECT_NE(assembly.warnings[0].find("wg0"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace xlb

@@ -213,7 +213,8 @@ static __always_inline int pass_dockers(ctx_t* ctx, __u32 hook, const struct xlb
  * (A global function: see begin().) */
 __noinline int is_sent_again(const struct packet* packet, struct xlb_flow* flow) {
   if (packet == NULL || flow == NULL) return 0;
-  if ((flow->state & XLB_FLOW_REPLIED) || is_tunnelled(packet)) return 0;
+  /* Where answers are not seen, there may have been one. */
+  if ((flow->state & XLB_FLOW_REPLIED) || is_tunnelled(packet) || answers_elsewhere(flow)) return 0;
   if (!CTX_IS_XDP && (flow->state & XLB_FLOW_LEFT_TO_TC)) {
     flow->state &= (__u8)~XLB_FLOW_LEFT_TO_TC;
     return 0;
@@ -266,7 +267,7 @@ static __always_inline int without_ports(ctx_t* ctx, __u32 hook, const struct xl
 static __always_inline int without_flow(ctx_t* ctx, __u32 hook, const struct packet* packet) {
   if (packet->key.zone == XLB_ZONE_TUNNEL) return pass(ctx, hook, XLB_COUNT_PASS_TUNNEL);
   if (packet->key.zone == XLB_ZONE_PEER) {
-    return drop(ctx, hook, peer_is_known(packet) ? XLB_DROP_PEER_NO_FLOW : XLB_DROP_PEER_UNKNOWN);
+    return peer_is_known(packet) ? drop(ctx, hook, XLB_DROP_PEER_NO_FLOW) : peer_stranger(ctx, hook, packet);
   }
   if (is_later(packet)) return pass(ctx, hook, is_tunnelled(packet) ? XLB_COUNT_PASS_TUNNEL : XLB_COUNT_PASS_FRAGMENT);
   struct xlb_flow fresh = {};

@@ -101,6 +101,8 @@ static __always_inline __u32 affinity_find(const struct xlb_service* service, co
 __noinline __u32 begin_choose(__u32 hook, const struct xlb_service* service, const struct packet* packet, __u32 now) {
   if (service == NULL || packet == NULL) return 0;
   struct xlb_flow_key key = packet->key;
+  /* In the middle of a connection the choice is the one that the other nodes made: whatever refuses new ones. */
+  if (key.proto == IPPROTO_TCP && !is_first_syn(packet)) return pick_hashed(service, &key);
   if (service->affinity == 0) return pick_backend(service, &key, packet->tried, now);
   struct xlb_affinity_key client = {.service = service->id, .client = key.saddr};
   __u32 id = affinity_find(service, &client, packet->tried, now);

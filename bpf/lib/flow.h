@@ -264,7 +264,8 @@ static __always_inline int flow_insert(ctx_t* ctx, __u32 hook, const struct xlb_
   if (error == -17) return XLB_DROP_NO_PORT;
   if (error != 0) return XLB_DROP_FLOW_TABLE_FULL;
   if (flow->sport != key->sport) count(hook, XLB_COUNT_PORT_CHANGED, 0);
-  if (bpf_map_update_elem(&flows, key, flow, BPF_ANY) != 0) {
+  struct xlb_flow filed = *flow; /* what a global function was given cannot be a map's value on Linux 6.1 either */
+  if (bpf_map_update_elem(&flows, key, &filed, BPF_ANY) != 0) {
     struct xlb_flow_key reply_key;
     flow_peer_key(key, flow, &reply_key);
     bpf_map_delete_elem(&flows, &reply_key);

@@ -111,6 +111,11 @@ static __always_inline void hello_note(__be32 address, const struct xlb_hello* h
   bpf_map_update_elem(&peer_states, &address, &state, BPF_ANY);
 }
 
+/* A question comes from who asks it, an answer comes to who asked. */
+static __always_inline int hello_goes_right(const struct packet* packet, const struct xlb_hello* hello) {
+  return hello->asker == (hello->kind == XLB_HELLO_ASK ? packet->outer_source : packet->outer_destination);
+}
+
 /* A hello, which is as it came. (A global function: see begin().) */
 __noinline int peer_hello(ctx_t* ctx, __u32 hook, const struct packet* packet) {
   const struct xlb_node* node = node_lookup();
@@ -122,7 +127,7 @@ __noinline int peer_hello(ctx_t* ctx, __u32 hook, const struct packet* packet) {
   __be32 address = packet->outer_source;
   struct xlb_peer* peer = bpf_map_lookup_elem(&peers, &address);
   const __u64* key = peer != NULL ? hello_key(peer, &hello) : NULL;
-  if (key == NULL) return drop(ctx, hook, XLB_DROP_PEER_UNKNOWN);
+  if (key == NULL || !hello_goes_right(packet, &hello)) return peer_stranger(ctx, hook, packet);
   if (hello.kind != XLB_HELLO_ASK) {
     count(hook, XLB_COUNT_PEER_ANSWER, packet->frame_length);
     hello_note(address, &hello);

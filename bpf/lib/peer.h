@@ -32,7 +32,7 @@ static __always_inline void peer_take_way(const struct packet* packet, struct xl
  * routing or the swarm's DNS record changed. Its connection goes on, and its replies take the new way. UNDECIDED if so;
  * NO_FLOW if the packet means another backend, and so another flow. */
 static __always_inline int peer_move(ctx_t* ctx, __u32 hook, const struct packet* packet, struct xlb_flow* flow) {
-  const struct xlb_flow_key* key = &packet->key;
+  struct xlb_flow_key copy = packet->key, *key = &copy;
   struct xlb_flow_key reply_key;
   flow_peer_key(key, flow, &reply_key);
   struct xlb_flow* reply = flow_lookup(&reply_key);
@@ -56,7 +56,7 @@ __noinline int peer_review(ctx_t* ctx, __u32 hook, const struct packet* packet, 
     struct xlb_flow_key copy = packet->key;
     return service_lookup(&copy) != NULL ? peer_move(ctx, hook, packet, flow) : NO_FLOW;
   }
-  if (!peer_is_known(packet)) return drop(ctx, hook, XLB_DROP_PEER_UNKNOWN);
+  if (!peer_is_known(packet)) return peer_stranger(ctx, hook, packet);
   if (packet->key.zone == XLB_ZONE_PEER) {
     if (flow->tunnel_dst != packet->outer_source) return drop(ctx, hook, XLB_DROP_PEER_NO_FLOW);
     __builtin_memcpy(flow->inner_smac, packet->inner_smac, XLB_ETH_ALEN); /* the peer's cookie is a newer one */
@@ -88,7 +88,7 @@ static __always_inline struct xlb_backend* peer_backend(const struct packet* pac
 __noinline int peer_begin(ctx_t* ctx, __u32 hook, const struct packet* packet, struct xlb_flow* flow) {
   const struct xlb_node* node = node_lookup();
   if (node == NULL || packet == NULL || flow == NULL) return CTX_DROP;
-  if (!peer_is_known(packet)) return drop(ctx, hook, XLB_DROP_PEER_UNKNOWN);
+  if (!peer_is_known(packet)) return peer_stranger(ctx, hook, packet);
   __u32 id = 0;
   struct xlb_backend* backend = peer_backend(packet, &id);
   if (backend == NULL) {

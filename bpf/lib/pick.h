@@ -25,6 +25,15 @@ static __always_inline int is_nodes_address(const struct xlb_flow_key* key) {
   return bpf_map_lookup_elem(&addrs, &key->daddr) != NULL;
 }
 
+/* A frame of xlb's own VNI that no peer of this node's has sent. One to another node, which this one only routes, is
+ * none of its affairs. (A global function: see begin().) */
+__noinline int peer_stranger(ctx_t* ctx, __u32 hook, const struct packet* packet) {
+  if (packet == NULL) return CTX_DROP;
+  __be32 address = packet->outer_destination;
+  if (bpf_map_lookup_elem(&addrs, &address) == NULL) return pass(ctx, hook, XLB_COUNT_PASS_TUNNEL);
+  return drop(ctx, hook, XLB_DROP_PEER_UNKNOWN);
+}
+
 /* A service at the packet's very address, else one on every address of this node. That an address is this node's is
  * asked last: most packets that pass through are for no service at all. */
 static __always_inline struct xlb_service* service_lookup(const struct xlb_flow_key* key) {
@@ -99,6 +108,13 @@ static __always_inline __u32 pick_slot(const struct xlb_service* service, const 
   if (state == NULL) return 0;
   /* One counter for all CPUs, so that backends really take turns; only new flows touch it. */
   return (__u32)(__sync_fetch_and_add(&state->turn, 1) % length);
+}
+
+/* What the hash alone leads to; 0 when the service has no backend. */
+static __always_inline __u32 pick_hashed(const struct xlb_service* service, const struct xlb_flow_key* key) {
+  __be16 sport = service->pick == XLB_PICK_SOURCE ? 0 : key->sport;
+  if (service->ring_len == 0) return 0;
+  return ring_at(service->ring_off + scaled(flow_hash(key, sport), service->ring_len));
 }
 
 /* The backend's id for a new flow; 0 when the service has none. `tried`: what did not answer the client before. */

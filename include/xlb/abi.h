@@ -343,7 +343,7 @@ struct xlb_hello {
   __be16 pad2;
   __be64 seq;      /* grows with every question of the asker's, over restarts too; an answer has its question's */
   __be32 delivers; /* answer: bit i says that the sender delivers to uids[i] */
-  __u32 pad3;
+  __be32 asker;    /* the asker's data path address, in the answer as well: neither can be sent back as the other */
   struct xlb_delivery_key uids[XLB_HELLO_UIDS]; /* all zero: nothing asked */
   __u8 tag[8];                                  /* SipHash-2-4 by the pair's key */
 };

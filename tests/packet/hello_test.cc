@@ -35,6 +35,7 @@ xlb_hello Hello(xlb_hello_kind kind, uint64_t seq) {
   hello.version = htons(XLB_HELLO_VERSION);
   hello.kind = kind;
   hello.seq = htobe64(seq);
+  hello.asker = AddressBe(kind == XLB_HELLO_ASK ? kWorkerIp : kNodeIp);
   std::memcpy(hello.uids[0].uid, ParseMac(kUidMac).data(), XLB_UID_PREFIX);
   std::memcpy(hello.uids[3].uid, ParseMac("b1:b2:b3:b4:b5:b7").data(), XLB_UID_PREFIX);
   std::memcpy(hello.uids[7].uid, ParseMac(kOtherUid).data(), XLB_UID_PREFIX);
@@ -98,6 +99,27 @@ TEST_P(HelloTest, AStrangerIsNot) {
   const uint64_t another[2] = {1, 2};
   Sign(ask, another);
   Dropped(Frame(ask), {"drop.peer_unknown"});
+}
+
+// With the pair's own signature, but not on its way: a question of this node's sent back to it, an answer of it
+// likewise.
+TEST_P(HelloTest, AReflectionIsNot) {
+  xlb_hello own = Hello(XLB_HELLO_ASK, 9);
+  own.asker = AddressBe(kNodeIp);
+  Sign(own, kPeerKey);
+  Dropped(Frame(own), {"drop.peer_unknown"});
+  xlb_hello answer = Hello(XLB_HELLO_ANSWER, 9);
+  answer.asker = AddressBe(kWorkerIp);
+  Sign(answer, kPeerKey);
+  Dropped(Frame(answer), {"drop.peer_unknown"});
+  EXPECT_FALSE(Noted());
+}
+
+TEST_P(HelloTest, OneToAnotherNodeIsRoutedOn) {
+  xlb_hello ask = Hello(XLB_HELLO_ASK, 1);
+  Sign(ask, kPeerKey);
+  ask.tag[0] ^= 1;
+  Passed(Frame(ask).To("192.0.2.99:4789"), {"pass_tunnel"});
 }
 
 TEST_P(HelloTest, TheKeyOfNobodyIsNoKey) {

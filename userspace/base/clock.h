@@ -9,6 +9,7 @@ namespace xlb {
 class Clock {
  public:
   using Time = std::chrono::steady_clock::time_point;
+  using Duration = std::chrono::steady_clock::duration;
   virtual ~Clock() = default;
   virtual Time Now() const = 0;  // monotonic
 };

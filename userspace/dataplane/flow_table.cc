@@ -86,7 +86,9 @@ void FlowSweeper::Count(const xlb_flow_key& key, const xlb_flow& flow) {
   if (flow.kind == XLB_KIND_LOCAL && flow.vni != 0) return;
   if (phase != FlowPhase::kClosed && phase != FlowPhase::kReset) result_.live_by_backend[flow.backend]++;
   const bool waits = phase == FlowPhase::kEstablished || phase == FlowPhase::kHalfClosed;
-  if (waits && result_.orphans.size() < kMostOrphans && is_orphan_(flow)) result_.orphans.push_back(key);
+  if (waits && result_.orphans.size() < kMostOrphans && is_orphan_(flow)) {
+    result_.orphans.push_back({key, flow.backend, flow.generation});
+  }
 }
 
 absl::StatusOr<std::optional<SweepResult>> FlowSweeper::Step(uint32_t now) {

@@ -57,8 +57,12 @@ struct SweepResult {
   uint64_t marks = 0;  // left of FlowTable::MarkDockers; no flows of ours, and not among them
   std::unordered_map<uint32_t, uint64_t> flows_by_backend;  // established ones and UDP, by backend id
   std::unordered_map<uint32_t, uint32_t> live_by_backend;   // as xlb_backend_load.live counts them
-  // Established TCP whose backend is gone: the client does not know it yet. Client-side keys, kMostOrphans at the most.
-  std::vector<xlb_flow_key> orphans;
+  // Established TCP whose backend is gone: the client does not know it yet. kMostOrphans at the most.
+  struct Orphan {
+    xlb_flow_key client;  // of the entry of the client's direction
+    uint32_t backend = 0, generation = 0;
+  };
+  std::vector<Orphan> orphans;
 };
 
 inline constexpr size_t kMostOrphans = 8192;

@@ -21,6 +21,7 @@ namespace xlb {
 namespace {
 
 constexpr uint32_t kVxlanFlagVni = 0x08000000;  // RFC 7348 5
+constexpr int kFarewells = 3;                   // one may get lost
 
 HelloPacket Pack(xlb_hello hello, const std::array<uint64_t, 2>& key) {
   SignHello(hello, key);
@@ -51,11 +52,12 @@ std::map<uint32_t, uint32_t> TunnelSources(const std::string& bpffs_dir) {
 
 }  // namespace
 
-HelloPacket MakeQuestion(uint64_t seq, std::span<const std::array<uint8_t, XLB_UID_PREFIX>> uids,
+HelloPacket MakeQuestion(Ipv4 asker, uint64_t seq, std::span<const std::array<uint8_t, XLB_UID_PREFIX>> uids,
                          const std::array<uint64_t, 2>& key) {
   xlb_hello hello{};
   hello.version = htons(XLB_HELLO_VERSION);
   hello.kind = XLB_HELLO_ASK;
+  hello.asker = asker.be;
   hello.seq = htobe64(seq);
   for (size_t i = 0; i < std::min<size_t>(uids.size(), XLB_HELLO_UIDS); i++) {
     std::copy(uids[i].begin(), uids[i].end(), hello.uids[i].uid);
@@ -63,9 +65,10 @@ HelloPacket MakeQuestion(uint64_t seq, std::span<const std::array<uint8_t, XLB_U
   return Pack(hello, key);
 }
 
-HelloPacket MakeFarewell(const std::array<uint64_t, 2>& key) {
+HelloPacket MakeFarewell(Ipv4 asker, const std::array<uint64_t, 2>& key) {
   xlb_hello hello{};
   hello.kind = XLB_HELLO_ANSWER;
+  hello.asker = asker.be;
   hello.seq = ~uint64_t{0};
   return Pack(hello, key);
 }
@@ -90,8 +93,12 @@ absl::Status HelloSocket::Send(const HelloPacket& packet, Ipv4 to, uint16_t vxla
   const ssize_t sent = sendto(fd_.get(), packet.data(), packet.size(), MSG_NOSIGNAL,
                               reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   if (sent == static_cast<ssize_t>(packet.size())) return absl::OkStatus();
-  // An error that an earlier one met on its way (ICMP) is told here, once.
-  return ErrnoStatus(errno, fmt::format("cannot send a hello to {}", to.ToString()));
+  const int error = errno;
+  const std::string what = fmt::format("cannot send a hello to {}", to.ToString());
+  // What an earlier hello met on its way (ICMP) is told here, once: that is about the peer.
+  const bool is_peers = error == EHOSTUNREACH || error == EHOSTDOWN || error == ECONNREFUSED;
+  if (is_peers) return ErrnoStatus(error, what);
+  return absl::FailedPreconditionError(fmt::format("{}: {}", what, std::strerror(error)));
 }
 
 void SayFarewell(const std::string& bpffs_dir) {
@@ -104,8 +111,10 @@ void SayFarewell(const std::string& bpffs_dir) {
   (void)ForEachEntry<uint32_t, xlb_peer>(peers.get(), kPeerMapPin, [&](uint32_t address, const xlb_peer& peer) {
     const auto source = sources.find(address);
     const auto socket = HelloSocket::Open(source == sources.end() ? Ipv4{} : Ipv4{source->second});
-    const HelloPacket farewell = MakeFarewell({peer.key[0], peer.key[1]});
-    if (socket.ok()) (void)socket->Send(farewell, Ipv4{address}, ntohs(node.vxlan_port));
+    const HelloPacket farewell = MakeFarewell(Ipv4{address}, {peer.key[0], peer.key[1]});
+    for (int i = 0; i < kFarewells && socket.ok(); i++) {
+      (void)socket->Send(farewell, Ipv4{address}, ntohs(node.vxlan_port));
+    }
   });
 }
 

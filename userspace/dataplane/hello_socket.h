@@ -18,17 +18,19 @@ namespace xlb {
 inline constexpr size_t kHelloInVxlanSize = 8 + 14 + sizeof(xlb_hello);
 using HelloPacket = std::array<uint8_t, kHelloInVxlanSize>;
 
-// A question, signed by the pair's key (the words of xlb_peer.key): about XLB_HELLO_UIDS backends at the most.
-HelloPacket MakeQuestion(uint64_t seq, std::span<const std::array<uint8_t, XLB_UID_PREFIX>> uids,
+// A question of `asker`, this node's data path address, signed by the pair's key (the words of xlb_peer.key): about
+// XLB_HELLO_UIDS backends at the most.
+HelloPacket MakeQuestion(Ipv4 asker, uint64_t seq, std::span<const std::array<uint8_t, XLB_UID_PREFIX>> uids,
                          const std::array<uint64_t, 2>& key);
 // "No xlb here any more": what a node that is being detached says. It is an answer to every question.
-HelloPacket MakeFarewell(const std::array<uint64_t, 2>& key);
+HelloPacket MakeFarewell(Ipv4 asker, const std::array<uint64_t, 2>& key);
 
 class HelloSocket {
  public:
   // From this node's data path address; unset: the kernel chooses.
   static absl::StatusOr<HelloSocket> Open(Ipv4 own_address);
-  // Does not wait. PermissionDenied: this node's own firewall did not let it out.
+  // Does not wait. FailedPrecondition: it did not leave this node, for a reason of its own (its firewall, no route, no
+  // address).
   absl::Status Send(const HelloPacket& packet, Ipv4 to, uint16_t vxlan_port) const;
   Ipv4 own_address() const { return own_address_; }
 

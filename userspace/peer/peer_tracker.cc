@@ -58,10 +58,12 @@ void PeerTracker::Note(Ipv4 address, const xlb_peer_state& answer) {
   const auto found = peers_.find(address);
   if (found == peers_.end()) return;
   Peer& peer = found->second;
-  if (answer.version == 0) {  // it takes its leave; answers that are still on their way were given before
+  // It takes its leave, if it does not answer what it is asked from now on: else the farewell is one that somebody has
+  // recorded. Answers that are still on their way were given before.
+  if (answer.version == 0) {
     if (!peer.questions.empty()) peer.answered_seq = peer.questions.back().seq;
-    peer.streak = 0;
-    return Become(peer, PeerState::kPlain);
+    if (!peer.leaving) peer.leaving = clock_->Now();
+    return;
   }
   if (answer.seq <= peer.answered_seq) return;
   const auto question = std::find_if(peer.questions.begin(), peer.questions.end(),
@@ -72,6 +74,7 @@ void PeerTracker::Note(Ipv4 address, const xlb_peer_state& answer) {
   peer.streak++;
   peer.heard = now;
   peer.answered = true;
+  peer.leaving.reset();
   peer.answered_seq = answer.seq;
   peer.version = answer.version;
   if (answer.version != XLB_HELLO_VERSION) return Become(peer, PeerState::kPlain);
@@ -93,11 +96,17 @@ void PeerTracker::Learn(Peer& peer, const Asked& question, uint32_t delivers) {
 bool PeerTracker::Judge() {
   const Clock::Time now = clock_->Now();
   // This process did not run for a while, and so neither asked nor looked: nobody is to blame for that time.
-  const bool slept = judged_ != Clock::Time{} && now - judged_ > times_.silence / 2;
+  const Clock::Duration gap = judged_ == Clock::Time{} ? Clock::Duration{} : now - judged_;
+  const bool slept = gap > std::max<Clock::Duration>(times_.silence / 2, 3 * times_.round);
   for (auto& [address, peer] : peers_) {
     if (slept) {
-      peer.heard += now - judged_;
-      peer.since += now - judged_;
+      peer.heard = std::min(now, peer.heard + gap);
+      peer.since = std::min(now, peer.since + gap);
+      peer.leaving.reset();
+    }
+    if (peer.leaving && now - *peer.leaving > 2 * times_.round) {
+      peer.leaving.reset();
+      Become(peer, PeerState::kPlain);
     }
     if (peer.state == PeerState::kUp && now - peer.heard > times_.silence) Become(peer, PeerState::kSilent);
     if (peer.state == PeerState::kSilent && now - peer.since > times_.forget) Become(peer, PeerState::kPlain);

@@ -21,12 +21,12 @@ namespace xlb {
 using UidPrefix = std::array<uint8_t, XLB_UID_PREFIX>;
 
 struct PeerTimes {
-  std::chrono::milliseconds round{250};     // between two questions to a peer
-  std::chrono::milliseconds hurry{50};      // the same while something new is to be learned
-  std::chrono::milliseconds silence{1500};  // without an answer: its node is down
-  std::chrono::milliseconds forget{60000};  // silent for so long: a node without xlb, as far as we can tell
-  std::chrono::milliseconds grace{2000};    // for a first answer: until then an earlier xlbd's knowledge stands
-  int answers_to_return = 3;                // one after another, from a peer that was silent
+  std::chrono::milliseconds round{250};      // between two questions to a peer
+  std::chrono::milliseconds hurry{50};       // the same while something new is to be learned
+  std::chrono::milliseconds silence{1500};   // without an answer: its node is down
+  std::chrono::milliseconds forget{600000};  // silent for so long: a node without xlb, as far as we can tell
+  std::chrono::milliseconds grace{2000};     // for a first answer: until then an earlier xlbd's knowledge stands
+  int answers_to_return = 3;                 // one after another, from a peer that was silent
 };
 
 enum class PeerState {
@@ -84,6 +84,7 @@ class PeerTracker {
     Clock::Time since{};  // of the state
     Clock::Time heard{};
     bool answered = false;
+    std::optional<Clock::Time> leaving;  // it said farewell, and has not answered since
     uint64_t answered_seq = 0;
     int streak = 0;  // answers one after another
     uint16_t version = 0;

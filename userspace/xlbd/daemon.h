@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -122,7 +123,9 @@ class Daemon : public DaemonInterface {
   double tick_seconds_;
   std::unique_ptr<FlowSweeper> sweeper_;
   std::optional<BackendLoads> loads_;
-  std::optional<ClientProber> prober_;  // none: a client that waits for a backend that is gone waits on
+  std::optional<ClientProber> prober_;                // none: a client that waits for a backend that is gone waits on
+  using BackendLife = std::pair<uint32_t, uint32_t>;  // id and generation
+  std::map<BackendLife, Clock::Time> lost_;           // backends that are gone and left clients, and since when
   bool sweeps_soon_ = false;
   SweepResult sweep_;
   boost::asio::steady_timer sweep_timer_, retry_timer_;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::chrono::seconds kSweepEvery{5};
 constexpr std::chrono::milliseconds kSweepSoon{100};  // when backends went: a few may go one after another
+constexpr std::chrono::seconds kProbeFor{60};         // who has not answered by then is away, too
 constexpr std::chrono::milliseconds kSweepPause{5};   // between slices, for everybody else on the loop
 
 }  // namespace
@@ -34,7 +35,9 @@ bool Daemon::IsOrphan(const xlb_flow& flow) const {
   const auto& backends = reconciler_->contents().backends;
   const auto backend = backends.find(flow.backend);
   if (backend == backends.end() || backend->second.generation != flow.generation) return true;
-  return backend->second.state != XLB_BACKEND_ACTIVE && backend->second.state != XLB_BACKEND_DRAINING;
+  if (backend->second.state != XLB_BACKEND_ACTIVE && backend->second.state != XLB_BACKEND_DRAINING) return true;
+  if (flow.kind == XLB_KIND_PEER) return (backend->second.flags & XLB_BACKEND_PEER) == 0;
+  return flow.kind != backend->second.kind;
 }
 
 void Daemon::StartSweeps() { ArmSweep(kSweepEvery); }
@@ -73,8 +76,14 @@ void Daemon::TakeSweep(SweepResult result) {
   sweeps_soon_ = false;
   loads_->SetLive(sweep_.live_by_backend);
   if (!prober_) return;
-  for (const xlb_flow_key& client : sweep_.orphans)
-    (void)prober_->Probe(client);  // a client that is away hears nothing
+  std::map<BackendLife, Clock::Time> lost;
+  for (const SweepResult::Orphan& orphan : sweep_.orphans) {
+    const BackendLife life{orphan.backend, orphan.generation};
+    const auto known = lost_.find(life);
+    const auto since = lost.emplace(life, known == lost_.end() ? clock_.Now() : known->second).first->second;
+    if (clock_.Now() - since < kProbeFor) (void)prober_->Probe(orphan.client);
+  }
+  lost_ = std::move(lost);
 }
 
 }  // namespace xlb

@@ -40,7 +40,7 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--peer-timeout", options.peer_timeout_ms,
                  "Milliseconds without an answer of another node's xlb after which its tasks are down")
-      ->check(CLI::Range(500u, 60000u))
+      ->check(CLI::Range(1000u, 60000u))
       ->capture_default_str();
   app.add_option("--swarm-certs", options.swarm_certs, "This node's swarm certificates, with which it does that")
       ->capture_default_str();

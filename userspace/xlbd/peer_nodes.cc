@@ -47,6 +47,11 @@ PeerNodes::PeerNodes(boost::asio::any_io_executor executor, const Clock* clock, 
 absl::Status PeerNodes::Start() {
   XLB_RETURN_IF_ERROR(maps_.Load());
   pinned_ = maps_.peers();
+  // Also where the clock was set back: answers to smaller numbers count as old.
+  for (const auto& [address, peer] : pinned_) {
+    const auto state = maps_.State(address);
+    if (state && state->version != 0) last_seq_ = std::max<uint64_t>(last_seq_, state->seq);
+  }
   Arm();
   return absl::OkStatus();
 }
@@ -71,7 +76,9 @@ void PeerNodes::SetBackends(const std::map<Ipv4, std::set<UidPrefix>>& backends)
   for (const auto& [address, name] : topology_.nodes) peers.try_emplace(address);
   peers.erase(topology_.own_address);
   tracker_.SetPeers(peers);
-  if (const std::vector<Ipv4> known = tracker_.Peers(); known.size() != maps_.peers().size()) WritePeers();
+  const std::vector<Ipv4> known = tracker_.Peers();
+  const auto is_written = [this](Ipv4 address) { return maps_.peers().contains(address.be); };
+  if (known.size() != maps_.peers().size() || !std::all_of(known.begin(), known.end(), is_written)) WritePeers();
 }
 
 PeerNodes::KeyPhase PeerNodes::Phase() const {
@@ -120,8 +127,8 @@ void PeerNodes::WritePeers() {
 
 void PeerNodes::Arm() {
   timer_.expires_after(tracker_.Hurries() ? times_.hurry : times_.round);
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
+  timer_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
+    if (error || alive.expired()) return;  // a handler that is queued already runs all the same
     Round();
     Arm();
   });
@@ -154,15 +161,18 @@ void PeerNodes::Ask() {
     const std::string failure(socket.ok() ? "" : socket.status().message());
     if (failure != last_failure_ && !failure.empty()) callbacks_.on_event("peers-failed", "hello", failure);
     last_failure_ = failure;
-    if (!socket.ok()) return;
+    if (!socket.ok()) {
+      for (const Ipv4 address : tracker_.Peers()) tracker_.NotAsked(address);
+      return;
+    }
     socket_.emplace(*std::move(socket));
   }
   last_seq_ = NextSeq(last_seq_);
   for (const PeerTracker::Question& question : tracker_.Ask(last_seq_)) {
     const PairKey key = KeyInUse(question.peer);
-    const absl::Status sent =
-        socket_->Send(MakeQuestion(question.seq, question.uids, key.key), question.peer, topology_.vxlan_port);
-    if (absl::IsPermissionDenied(sent)) tracker_.NotAsked(question.peer);
+    const absl::Status sent = socket_->Send(MakeQuestion(topology_.own_address, question.seq, question.uids, key.key),
+                                            question.peer, topology_.vxlan_port);
+    if (absl::IsFailedPrecondition(sent)) tracker_.NotAsked(question.peer);
   }
 }
 

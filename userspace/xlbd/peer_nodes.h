@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -81,6 +82,7 @@ class PeerNodes {
   std::map<Ipv4, PeerState> told_;
   std::string last_failure_;
   uint64_t last_seq_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   boost::asio::steady_timer timer_;
 };
 

@@ -21,7 +21,7 @@ TEST(SipHashTest, ThePapersExample) {
 TEST(HelloTest, IsSignedOverAllThatItSays) {
   const std::array<uint64_t, 2> key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
   const std::vector<std::array<uint8_t, XLB_UID_PREFIX>> uids{{1, 2, 3, 4, 5, 6}};
-  const HelloPacket packet = MakeQuestion(7, uids, key);
+  const HelloPacket packet = MakeQuestion(*Ipv4::Parse("192.0.2.11"), 7, uids, key);
   xlb_hello hello;
   std::memcpy(&hello, packet.data() + packet.size() - sizeof(hello), sizeof(hello));
   const std::vector<uint8_t> is(hello.tag, hello.tag + sizeof(hello.tag));

@@ -24,6 +24,7 @@ class PeerTrackerTest : public testing::Test {
   void Rounds(int count, bool answers) {
     for (int i = 0; i < count; i++) Round(answers);
   }
+  void Farewell() { tracker_.Note(kPeer, {.seq = ~uint64_t{0}, .version = 0, .capabilities = 0, .delivers = 0}); }
   bool Changed() { return std::exchange(changed_, false); }
 
   FakeClock clock_;
@@ -98,9 +99,9 @@ TEST_F(PeerTrackerTest, ComesBackAfterThreeAnswersInARow) {
 TEST_F(PeerTrackerTest, SilentForLongIsANodeWithoutXlb) {
   Round(false);
   Round(true);
-  Rounds(230, false);
+  Rounds(2300, false);
   EXPECT_EQ(tracker_.State(kPeer), PeerState::kSilent);
-  Rounds(30, false);
+  Rounds(200, false);
   EXPECT_EQ(tracker_.State(kPeer), PeerState::kPlain);
   EXPECT_EQ(tracker_.Delivers(kPeer, kWeb), std::nullopt);
 }
@@ -127,15 +128,41 @@ TEST_F(PeerTrackerTest, AnotherVersionIsSpokenToAsToNodesWithoutXlb) {
   EXPECT_EQ(tracker_.State(kPeer), PeerState::kUp) << "it was brought to this version";
 }
 
-TEST_F(PeerTrackerTest, AFarewellEndsItAtOnce) {
+TEST_F(PeerTrackerTest, AFarewellEndsItSoon) {
   Round(false);
   Round(true);
-  tracker_.Note(kPeer, {.seq = ~uint64_t{0}, .version = 0, .capabilities = 0, .delivers = 0});
+  Farewell();
+  Round(true);  // was on its way already
+  EXPECT_EQ(tracker_.State(kPeer), PeerState::kUp);
+  Rounds(2, false);
   EXPECT_EQ(tracker_.State(kPeer), PeerState::kPlain);
   Round(true);
-  EXPECT_EQ(tracker_.State(kPeer), PeerState::kPlain) << "that was said before, and came later";
-  Round(true);
   EXPECT_EQ(tracker_.State(kPeer), PeerState::kUp) << "it came back";
+}
+
+TEST_F(PeerTrackerTest, AFarewellThatIsPlayedAgainDoesNothing) {
+  Round(false);
+  Round(true);
+  Changed();
+  for (int i = 0; i < 20; i++) {
+    Farewell();
+    Round(false);  // that answer was given before
+    Round(true);
+  }
+  EXPECT_EQ(tracker_.State(kPeer), PeerState::kUp);
+  EXPECT_FALSE(Changed());
+}
+
+TEST_F(PeerTrackerTest, AShortTimeoutWorksWithTimersThatAreLate) {
+  PeerTracker tracker(&clock_, {.silence = milliseconds(1000)});
+  tracker.SetPeers({{kPeer, {kWeb}}});
+  tracker.Ask(1);
+  tracker.Note(kPeer, {.seq = 1, .version = XLB_HELLO_VERSION, .capabilities = 0, .delivers = 1});
+  for (int i = 0; i < 8; i++) {
+    clock_.Advance(milliseconds(260));
+    tracker.Judge();
+  }
+  EXPECT_EQ(tracker.State(kPeer), PeerState::kSilent);
 }
 
 TEST_F(PeerTrackerTest, AProcessThatSleptBlamesNobody) {
@@ -143,6 +170,8 @@ TEST_F(PeerTrackerTest, AProcessThatSleptBlamesNobody) {
   Rounds(3, true);
   Changed();
   clock_.Advance(std::chrono::minutes(10));
+  // The answer to the last question before was noted meanwhile.
+  tracker_.Note(kPeer, {.seq = seq_, .version = XLB_HELLO_VERSION, .capabilities = 0, .delivers = 1});
   EXPECT_FALSE(tracker_.Judge());
   EXPECT_EQ(tracker_.State(kPeer), PeerState::kUp);
   Rounds(8, false);

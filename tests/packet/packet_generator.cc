@@ -12,7 +12,7 @@ namespace {
 constexpr const char* kFlags[] = {"S", "S", "S", "A", "A", "PA", "FA", "R", "RA", "SA", "SEC", "", "FSRPAUEC"};
 constexpr const char* kServices[] = {"192.0.2.1:8091",   "192.0.2.1:8092",   "198.51.100.1:8091", "192.0.2.200:80",
                                      "192.0.2.1:8093",   "192.0.2.1:9999",   "192.0.2.77:8091",   "0.0.0.0:8091",
-                                     "192.0.2.200:8091", "192.0.2.200:4789", "192.0.2.1:8094"};
+                                     "192.0.2.200:8091", "192.0.2.200:4789", "192.0.2.1:8094",    "192.0.2.1:8095"};
 constexpr size_t kTunnelLength = kEthernetLength + kIpLength + kUdpLength + kVxlanLength;
 
 }  // namespace
@@ -26,10 +26,11 @@ PacketGenerator::Input PacketGenerator::Next() {
   Input input;
   input.program = OneIn(2) ? Program::kXdp : Program::kUplink;
   const uint32_t kind = Below(12);
-  Packet packet = kind < 5 || peers_.empty() ? ClientPacket()
-                  : kind < 9                 ? Answer(input.program)
-                  : kind < 11                ? Error(input.program)
-                                             : Oddity();
+  Packet packet = OneIn(8)                     ? FromPeer()
+                  : kind < 5 || peers_.empty() ? ClientPacket()
+                  : kind < 9                   ? Answer(input.program)
+                  : kind < 11                  ? Error(input.program)
+                                               : Oddity();
   input.frame = packet.Build();
   if (OneIn(5)) Cut(input);
   if (OneIn(2)) Mutate(input.frame);
@@ -62,6 +63,15 @@ Packet PacketGenerator::ClientPacket() {
   return packet;
 }
 
+Packet PacketGenerator::FromPeer() {
+  const auto flags = static_cast<uint8_t>(OneIn(10) ? random_() : Below(4));
+  if (OneIn(10))
+    return PeerFrame(Packet::Ethernet(OneIn(2) ? XLB_HELLO_ETHERTYPE : 0x0806).PayloadOf(Below(160)), flags);
+  Packet frame = PeerFrame(ClientPacket(), flags);
+  if (OneIn(20)) frame.From("192.0.2.21:51000");
+  return frame;
+}
+
 Packet PacketGenerator::Answer(Program& program) {
   const Peer& peer = peers_[Below(static_cast<uint32_t>(peers_.size()))];
   Packet packet = Packet::Ip(peer.protocol, peer.source, peer.destination).Macs(kGatewayMac, kUplinkMac);
@@ -71,6 +81,7 @@ Packet PacketGenerator::Answer(Program& program) {
     return packet;
   }
   if (!peer.tunnelled) return packet;
+  if (peer.by_xlb) return PeerFrame(packet, XLB_TUNNEL_REPLY);
   Packet outer = Wrapped(packet, OneIn(20) ? kVni + 1 : kVni);
   if (OneIn(20)) outer.From("192.0.2.21:51000");
   if (OneIn(2)) outer.Tos(static_cast<uint8_t>(random_()));
@@ -127,6 +138,7 @@ void PacketGenerator::Learn(const Bytes& sent) {
   Peer peer;
   if (sent.at(ip + 9) == kUdp && IpText(Get32(sent, ip + 16)) == kWorkerIp) {
     peer.tunnelled = true;
+    peer.by_xlb = Get32(sent, kEthernetLength + kIpLength + kUdpLength + 4) >> 8 == XLB_PEER_VNI;
     ip = kTunnelLength + kEthernetLength;
   }
   peer.local = IpText(Get32(sent, ip + 16)) == "172.18.0.3";

@@ -31,6 +31,7 @@ class PacketGenerator {
 
  private:
   Packet ClientPacket();
+  Packet FromPeer();  // a client's packet in xlb's own VNI, or what has that VNI and is none
   Packet Answer(Program& program);
   Packet Error(Program& program);  // ICMP, about what went to a backend or to a client
   Packet Oddity();
@@ -42,6 +43,7 @@ class PacketGenerator {
   struct Peer {
     uint8_t protocol = 0;
     bool tunnelled = false;
+    bool by_xlb = false;  // in xlb's own VNI
     bool local = false;
     std::string source, destination;
   };

@@ -22,18 +22,31 @@ constexpr int kEnoughForAll = 5000;                   // frames after which each
 constexpr size_t kTunnelRoom = 50;
 constexpr uint32_t kSplitMark = 0x786c6266;  // FRAGMENT_SPLIT_MARK
 
+// On the worker, whose xlb delivers to it.
+xlb_backend OfPeer(std::string_view address, uint8_t flags) {
+  xlb_backend backend = WithUid(Vxlan(address, 80), "b1:b2:b3:b4:b5:b6");
+  backend.flags = flags;
+  return backend;
+}
+
 Node BusyNode() {
   return Node()
+      .Peer(kWorkerIp, kCookieMac)
       .Address(kNodeIp)
       .Address(kNodeIp2)
       .Uplink(Network().uplink2, true)
-      .Service("tcp", "*", 8091, {Vxlan("10.0.0.7", 80), Route("10.1.0.5", 8080), Local("172.18.0.3", 80)})
+      .Service("tcp", "*", 8091,
+               {Vxlan("10.0.0.7", 80), Route("10.1.0.5", 8080), WithUid(Local("172.18.0.3", 80), kUidMac)})
+      .Delivers(3)
       .Service("udp", "*", 8091, {Vxlan("10.0.0.7", 53), Route("10.1.0.5"), Local("172.18.0.3", 53)}, XLB_PICK_HASH)
       .Service("tcp", "*", 8092, {Route(kOtherUplinkIp, 80), Route(kSilentIp, 80), Route(kUnreachableIp, 80)})
       .Service("udp", "*", 8092, {Route(kOtherUplinkIp), Vxlan("10.0.0.8")})
       .Service("tcp", "192.0.2.200", 80, {Vxlan("10.0.0.9", 80)})
       .Service("udp", "192.0.2.200", 4789, {Route("10.1.0.6", 4789)})
-      .Service("tcp", "*", 8094, {Vxlan("10.0.0.7", 80)});  // the first service's task by another port
+      .Service("tcp", "*", 8094, {Vxlan("10.0.0.7", 80)})  // the first service's task by another port
+      .Service("tcp", "*", 8095, {OfPeer("10.0.0.10", XLB_BACKEND_PEER), OfPeer("10.0.0.11", XLB_BACKEND_PEER)},
+               XLB_PICK_HASH)
+      .Service("udp", "*", 8095, {OfPeer("10.0.0.12", XLB_BACKEND_PEER | XLB_BACKEND_DIRECT)}, XLB_PICK_LEAST);
 }
 
 class PropertyTest : public PacketTest, public testing::WithParamInterface<int> {
@@ -216,7 +229,8 @@ TEST_P(PropertyTest, AFrameIsPassedAsItCameOrSentWholeOrDroppedAndCounted) {
     }
     outcomes[ToString(outcome.verdict)]++;
     tried++;
-    for (const char* name : {"answer_reset", "icmp_error", "fragment", "fragment_split"}) {
+    for (const char* name :
+         {"answer_reset", "icmp_error", "fragment", "fragment_split", "forward_peer", "reply_peer"}) {
       outcomes[name] += CountOf(moved, std::string(".") + name) > 0;
     }
     const bool forwarded =
@@ -230,7 +244,9 @@ TEST_P(PropertyTest, AFrameIsPassedAsItCameOrSentWholeOrDroppedAndCounted) {
   EXPECT_GT(outcomes["transmit"] + outcomes["redirect"], outcomes["pass"] / 10);
   EXPECT_GT(outcomes["drop"], 0);
   if (tried < kEnoughForAll) return;
-  for (const char* name : {"answer_reset", "icmp_error", "fragment"}) EXPECT_GT(outcomes[name], 0) << name;
+  for (const char* name : {"answer_reset", "icmp_error", "fragment", "forward_peer", "reply_peer"}) {
+    EXPECT_GT(outcomes[name], 0) << name;
+  }
 }
 
 }  // namespace

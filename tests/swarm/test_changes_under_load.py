@@ -141,6 +141,11 @@ def test_flushed_firewall(mesh: Mesh, lab: Lab) -> None:
                 lab.client.udp(address, UDP, 6).expect_all()
             for connection in connections:
                 connection.wait_for("echoes", 3)
+            # And as a reload puts everything back.
+            for member in members:
+                member.node.run(["iptables-restore"], stdin=saved[member.name])
+            for connection in connections:
+                connection.wait_for("echoes", 3)
             assert breaks_of(connections) == []
     finally:
         for member in members:

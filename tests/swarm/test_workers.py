@@ -263,3 +263,23 @@ def test_an_autolocked_manager_says_that_it_cannot_serve(settled: Mesh, lab: Lab
     finally:
         swarm.leader.docker("swarm", "update", "--autolock=false")
     wait_until(lambda: "autolocked" not in warnings(settled, "n0"), NOTICE, "the manager to serve again")
+
+
+def test_a_worker_leaves_and_joins_again(settled: Mesh, lab: Lab, web: Service) -> None:
+    """Its xlbd runs all the while. Through the other nodes nobody notices."""
+    swarm, gone = settled.swarm, settled.swarm.node("n2")
+    former = gone.docker("info", "--format", "{{.Swarm.NodeID}}")
+    others = [swarm.node(name).address for name in ("n0", "n1")]
+    with lab.client.load(*((address, HTTP) for address in others), rate=50, timeout=4) as load, lab.client.hold(others[1], ECHO) as held:
+        held.wait_for("echoes", 2)
+        gone.docker("swarm", "leave")
+        wait_until(lambda: "failure" in lab.client.get(gone.address, HTTP, timeout=1), 10, "n2 to serve nothing")
+        load.wait_for("ok", 100)
+        swarm.leader.docker("node", "rm", "--force", former)
+        token = swarm.leader.docker("swarm", "join-token", "--quiet", "worker")
+        gone.docker("swarm", "join", "--advertise-addr", gone.address, "--token", token, f"{swarm.leader.address}:2377")
+        gone.wait_active()
+        settle(lab.client, gone.address, HTTP, host_names(web), 30)
+        load.wait_for("ok", 50)
+        connection, requests = held.stop(), load.stop()
+    assert requests["failures"] == [] and connection["breaks"] == []

@@ -31,10 +31,12 @@ PacketGenerator::Input PacketGenerator::Next() {
                   : kind < 9                   ? Answer(input.program)
                   : kind < 11                  ? Error(input.program)
                                                : Oddity();
+  if (OneIn(10)) packet = FromNode(input.program);
   input.frame = packet.Build();
   if (OneIn(5)) Cut(input);
   if (OneIn(2)) Mutate(input.frame);
-  input.marked = input.program != Program::kXdp && OneIn(20);
+  // What the node itself sends is never cut.
+  input.marked = input.program != Program::kXdp && input.program != Program::kHost && OneIn(20);
   return input;
 }
 
@@ -60,6 +62,15 @@ Packet PacketGenerator::ClientPacket() {
   const char* service = kServices[OneIn(2) ? 0 : Below(std::size(kServices))];
   Packet packet = FromClient(OneIn(2) ? Packet::Tcp(client, service) : Packet::Udp(client, service));
   Decorate(packet);
+  return packet;
+}
+
+Packet PacketGenerator::FromNode(Program& program) {
+  program = OneIn(2) ? Program::kHost : Program::kTask;
+  const char* of_host[] = {kNodeIp, "127.0.0.1", "203.0.113.9"};
+  const char* client = program == Program::kHost ? of_host[Below(3)] : "172.18.0.9";
+  Packet packet = ClientPacket().From(fmt::format("{}:{}", client, 40000 + Below(12)));
+  if (OneIn(4)) packet.To("127.0.0.1:8091");
   return packet;
 }
 

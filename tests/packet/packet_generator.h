@@ -31,7 +31,8 @@ class PacketGenerator {
 
  private:
   Packet ClientPacket();
-  Packet FromPeer();  // a client's packet in xlb's own VNI, or what has that VNI and is none
+  Packet FromNode(Program& program);  // of a process or another container on the node
+  Packet FromPeer();                  // a client's packet in xlb's own VNI, or what has that VNI and is none
   Packet Answer(Program& program);
   Packet Error(Program& program);  // ICMP, about what went to a backend or to a client
   Packet Oddity();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
 import time
@@ -354,6 +355,45 @@ def test_forged_frames_and_hellos_get_nowhere(peers: Mesh, lab: Lab) -> None:
     # What the forged answers say is not believed: n2 is as it was.
     assert {backend["state"] for backend in remote_backends(peers, "n1")} == {"active"}
     expect_own_addresses(peers, lab)
+
+
+def test_an_underlay_with_a_smaller_mtu(peers: Mesh, lab: Lab) -> None:
+    """Smaller than the ingress network and VXLAN take: packets between the nodes are kept to what it carries."""
+    entry = peers.swarm.node("n2").address  # no task: all goes by the tunnel
+    nodes = [member.node for member in peers.swarm.nodes]
+    try:
+        for node in nodes:
+            node.run(["ip", "link", "set", "eth0", "mtu", "1400"])
+        for xlb in peers.xlb.values():
+            wait_until(lambda: "the MTU of eth0 is 1400" in xlb.ctl("status"), 5, "the MTU to be known")  # noqa: B023
+        for _ in range(2):
+            assert lab.client.download(entry, HTTP, 5_000_000).get("equal")
+            assert lab.client.upload(entry, HTTP, 5_000_000).get("equal")
+        assert len(lab.client.udp(entry, UDP, 8, payload=1000).expect_all().tasks) == 2
+    finally:
+        for node in nodes:
+            node.run(["ip", "link", "set", "eth0", "mtu", "1500"])
+    for xlb in peers.xlb.values():
+        wait_until(lambda: "the MTU of eth0" not in xlb.ctl("status"), 5, "the MTU to be as before")  # noqa: B023
+
+
+def test_a_new_join_token_changes_the_keys_unnoticed(peers: Mesh, lab: Lab) -> None:
+    """Managers look for it every 15 s, each at another time: meanwhile some have it and some do not."""
+    entry = peers.swarm.node("n2").address
+    seconds = float(os.environ.get("XLB_KEYS_SECONDS", "20"))  # 140: until the former keys are gone
+
+    def key() -> str:
+        return peers.xlb["n2"].node.run(["bpftool", "--json", "map", "dump", "pinned", "/sys/fs/bpf/xlb/peers"]).stdout
+
+    former = key()
+    with lab.client.load((entry, HTTP), rate=50, timeout=4) as load, lab.client.hold(entry, ECHO) as held:
+        held.wait_for("echoes", 2)
+        peers.swarm.leader.docker("swarm", "join-token", "--rotate", "--quiet", "worker")
+        wait_until(lambda: key() != former, 30, "n2 to have the new keys")
+        load.wait_for("ok", int(50 * seconds), timeout=3 * seconds)
+        connection, requests = held.stop(), load.stop()
+    assert requests["failures"] == [] and requests["slow"] == [] and connection["breaks"] == []
+    wait_peers(peers)
 
 
 def test_peers_are_shown(peers: Mesh, swarm: Swarm) -> None:

@@ -114,12 +114,23 @@ struct {
   __uint(pinning, LIBBPF_PIN_BY_NAME);
 } deliveries SEC(".maps");
 
-/* Both directions of every flow. Only lib/flow.h touches it, so that another table can take its place. */
+/* Every flow: a table of our own (xlb/flow_table.h). Only lib/table.h touches it. Mapped by xlbd; and a mapped array
+ * begins at a page, so that heads and flows lie on cache lines. xlbd sets the sizes before loading. */
 struct {
-  __uint(type, BPF_MAP_TYPE_LRU_HASH);
-  __uint(max_entries, XLB_DEFAULT_FLOW_ENTRIES); /* xlbd sets it before loading */
-  __type(key, struct xlb_flow_key);
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, XLB_FLOW_BUCKETS(XLB_DEFAULT_FLOWS));
+  __type(key, __u32);
+  __type(value, struct xlb_flow_head);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} flow_heads SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, XLB_FLOW_BUCKETS(XLB_DEFAULT_FLOWS) * XLB_FLOW_WAYS);
+  __type(key, __u32);
   __type(value, struct xlb_flow);
+  __uint(map_flags, BPF_F_MMAPABLE);
   __uint(pinning, LIBBPF_PIN_BY_NAME);
 } flows SEC(".maps");
 

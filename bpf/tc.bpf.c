@@ -48,6 +48,18 @@ int xlb_host(struct __sk_buff* skb) {
   return from_host(skb, XLB_HOOK_HOST, self);
 }
 
+/* For user space, by BPF_PROG_TEST_RUN: files the mark of a connection that Docker's own mesh carries. Its key lies
+ * behind the frame's Ethernet header. What is filed under that key already stays. */
+SEC("tc")
+int xlb_mark(struct __sk_buff* skb) {
+  const struct xlb_node* node = node_lookup();
+  struct xlb_flow_key* found = ctx_data(skb) + ETH_HLEN;
+  if (node == NULL || (void*)(found + 1) > ctx_data_end(skb)) return 0;
+  struct xlb_flow_key key;
+  __builtin_memcpy(&key, found, sizeof(key));
+  return flow_file_mark(&key, tick_now(node));
+}
+
 /* The programs' clock for user space, by BPF_PROG_TEST_RUN: the present tick. */
 SEC("tc")
 int xlb_clock(struct __sk_buff* skb) {

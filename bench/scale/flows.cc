@@ -1,5 +1,4 @@
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <fmt/core.h>
 #include <netinet/in.h>
 #include <time.h>
@@ -7,9 +6,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <memory>
-#include <vector>
+#include <utility>
 
 #include "dataplane/flow_table.h"
+#include "packet/flow_entry.h"
 #include "packet/loaded_programs.h"
 #include "scale/scale.h"
 
@@ -17,7 +17,6 @@ namespace xlb::bench {
 namespace {
 
 constexpr uint32_t kBackends = 32;
-constexpr uint32_t kBatch = 4096;
 
 double ThreadMilliseconds() {
   timespec used{};
@@ -37,59 +36,33 @@ absl::StatusOr<double> MapBytes(int fd) {
   return static_cast<double>(bytes);
 }
 
-// Both entries of flow i, as the programs file them: established, last seen at `seen`.
-struct Pair {
-  xlb_flow_key keys[2]{};
-  xlb_flow flows[2]{};
-};
-
-Pair MakePair(uint32_t i, uint32_t seen) {
-  Pair pair;
+// Flow i as the programs file it: established, last seen at `seen`.
+xlb_flow MakeFlow(uint32_t i, uint32_t seen) {
   const uint32_t client = htonl(0x0b000000 + i), node = htonl(0xc0000201), ingress = htonl(0x0a000002);
   const uint32_t task = htonl(0x0a010000 + i % kBackends);
   const uint16_t port = htons(static_cast<uint16_t>(1024 + i / kBackends % 32768)), service = htons(8091);
-  pair.keys[0] = {
+  xlb_flow flow{};
+  flow.key[0] = {
       .saddr = client, .daddr = node, .sport = port, .dport = service, .proto = IPPROTO_TCP, .zone = 0, .pad = 0};
-  pair.keys[1] = {.saddr = task,
-                  .daddr = ingress,
-                  .sport = service,
-                  .dport = port,
-                  .proto = IPPROTO_TCP,
-                  .zone = XLB_ZONE_TUNNEL,
-                  .pad = 0};
-  for (int direction : {0, 1}) {
-    xlb_flow& flow = pair.flows[direction];
-    const xlb_flow_key& other = pair.keys[1 - direction];
-    flow.saddr = other.daddr;
-    flow.daddr = other.saddr;
-    flow.sport = other.dport;
-    flow.dport = other.sport;
-    flow.seen = seen;
-    flow.service = 1;
-    flow.backend = i % kBackends + 1;
-    flow.kind = XLB_KIND_VXLAN;
-    flow.reply = direction == 1;
-    flow.state = XLB_FLOW_REPLIED;
-    flow.peer_zone = other.zone;
-  }
-  return pair;
+  flow.key[1] = {.saddr = task,
+                 .daddr = ingress,
+                 .sport = service,
+                 .dport = port,
+                 .proto = IPPROTO_TCP,
+                 .zone = XLB_ZONE_TUNNEL,
+                 .pad = 0};
+  flow.life = uint64_t{XLB_FLOW_REPLIED} << XLB_LIFE_STATE_SHIFT | seen;
+  flow.service = 1;
+  flow.backend = i % kBackends + 1;
+  flow.kind = XLB_KIND_VXLAN;
+  return flow;
 }
 
-absl::Status Fill(int fd, uint32_t count, uint32_t seen) {
-  std::vector<xlb_flow_key> keys;
-  std::vector<xlb_flow> flows;
+absl::Status Fill(const FlowMemory& memory, uint32_t count, uint32_t seen) {
   for (uint32_t i = 0; i < count; i++) {
-    const Pair pair = MakePair(i, seen);
-    keys.insert(keys.end(), std::begin(pair.keys), std::end(pair.keys));
-    flows.insert(flows.end(), std::begin(pair.flows), std::end(pair.flows));
-    if (keys.size() < kBatch && i + 1 < count) continue;
-    uint32_t entries = static_cast<uint32_t>(keys.size());
-    LIBBPF_OPTS(bpf_map_batch_opts, options);
-    if (bpf_map_update_batch(fd, keys.data(), flows.data(), &entries, &options) != 0) {
-      return ErrnoStatus(errno, "cannot fill the flow table");
+    if (!test::FileFlow(memory, MakeFlow(i, seen))) {
+      return absl::ResourceExhaustedError(fmt::format("flow {} of {} found no place in the table", i, count));
     }
-    keys.clear();
-    flows.clear();
   }
   return absl::OkStatus();
 }
@@ -100,12 +73,12 @@ struct Sweep {
   double longest_step = 0;
 };
 
-absl::StatusOr<Sweep> SweepOnce(const FlowTable& table, uint32_t now) {
+Sweep SweepOnce(const FlowTable& table, uint32_t now) {
   FlowSweeper sweeper(&table, 1.0, [](const xlb_flow&) { return false; });
   Sweep sweep;
   for (;;) {
     const double before = ThreadMilliseconds();
-    XLB_ASSIGN_OR_RETURN(const std::optional<SweepResult> result, sweeper.Step(now));
+    const std::optional<SweepResult> result = sweeper.Step(now);
     const double taken = ThreadMilliseconds() - before;
     sweep.milliseconds += taken;
     sweep.longest_step = std::max(sweep.longest_step, taken);
@@ -118,18 +91,19 @@ absl::StatusOr<Sweep> SweepOnce(const FlowTable& table, uint32_t now) {
 }  // namespace
 
 absl::Status MeasureFlows(uint32_t flows, Figures& figures) {
-  const uint32_t entries = 2 * flows + flows / 8;  // an LRU table that is filled to the brim evicts before it is full
   const uint32_t seen = 1000;
   const std::string subject = fmt::format("{} flows", flows);
-  XLB_ASSIGN_OR_RETURN(const auto programs, test::LoadedPrograms::Load({{"flows", entries}}));
-  const int fd = programs->maps().flows;
-  const FlowTable table(fd, entries);
-  XLB_RETURN_IF_ERROR(Fill(fd, flows, seen));
+  XLB_ASSIGN_OR_RETURN(const auto programs, test::LoadedPrograms::Load(test::LoadedPrograms::TableFor(flows)));
+  const MapFds& maps = programs->maps();
+  XLB_ASSIGN_OR_RETURN(FlowMemory memory, FlowMemory::Map(maps.flow_heads, maps.flows, test::FlowConfigOf(maps)));
+  const FlowTable table(std::move(memory), programs->mark_fd());
+  XLB_RETURN_IF_ERROR(Fill(table.memory(), flows, seen));
 
-  XLB_ASSIGN_OR_RETURN(const double bytes, MapBytes(fd));
-  figures.Add(subject, "memory per flow that fits, both directions", "bytes", bytes / entries * 2);
+  XLB_ASSIGN_OR_RETURN(const double heads, MapBytes(maps.flow_heads));
+  XLB_ASSIGN_OR_RETURN(const double places, MapBytes(maps.flows));
+  figures.Add(subject, "memory per live flow, both directions", "bytes", (heads + places) / flows);
 
-  XLB_ASSIGN_OR_RETURN(const Sweep idle, SweepOnce(table, seen + 1));
+  const Sweep idle = SweepOnce(table, seen + 1);
   if (idle.result.flows != flows || idle.result.removed != 0) {
     return absl::InternalError(fmt::format("the sweep found {} of {} flows", idle.result.flows, flows));
   }
@@ -137,7 +111,7 @@ absl::Status MeasureFlows(uint32_t flows, Figures& figures) {
   figures.Add(subject, "sweep, all alive: longest slice", "ms", idle.longest_step);
 
   const uint32_t a_year = 365 * 24 * 3600;
-  XLB_ASSIGN_OR_RETURN(const Sweep last, SweepOnce(table, seen + a_year));
+  const Sweep last = SweepOnce(table, seen + a_year);
   if (last.result.removed != flows) {
     return absl::InternalError(fmt::format("the sweep removed {} of {} flows", last.result.removed, flows));
   }

@@ -127,7 +127,7 @@ absl::Status MeasureServices(const ServicesSize& size, Figures& figures) {
                          return absl::OkStatus();
                        }));
   figures.Add(subject + ", kernel", "load the programs", "ms", loaded);
-  XLB_ASSIGN_OR_RETURN(const auto store, KernelMapStore::Open(programs->maps()));
+  XLB_ASSIGN_OR_RETURN(const auto store, KernelMapStore::Open(programs->maps(), test::FlowConfigOf(programs->maps())));
   return Live(Life(subject + ", kernel", store.get(), limits, &figures), desired, true);
 }
 

@@ -25,37 +25,49 @@ XLB_STATIC_ASSERT(XLB_COUNT_FORWARD_PEER - XLB_COUNT_FORWARD_ROUTE == XLB_KIND_P
                       XLB_COUNT_REPLY_PEER - XLB_COUNT_REPLY_ROUTE == XLB_KIND_PEER - XLB_KIND_ROUTE,
                   "the path counters follow enum xlb_kind");
 
-static __always_inline __u32 path_counter(const struct xlb_flow* flow) {
-  __u32 first = flow->reply ? XLB_COUNT_REPLY_ROUTE : XLB_COUNT_FORWARD_ROUTE;
+static __always_inline __u32 path_counter(const struct xlb_flow* flow, __u8 reply) {
+  __u32 first = reply ? XLB_COUNT_REPLY_ROUTE : XLB_COUNT_FORWARD_ROUTE;
   __u32 counter = first + flow->kind - XLB_KIND_ROUTE;
   /* Never true; it keeps the sum of a byte in a map within bounds for the verifier. */
   return counter < XLB_COUNTERS ? counter : first;
 }
 
-/* The flow's next hop: as kept, or asked anew if the node changed since. */
-static __always_inline struct hop flow_hop(ctx_t* ctx, __u32 hook, const struct xlb_node* node,
-                                           const struct packet* packet, struct xlb_flow* flow) {
-  struct hop hop = {.state = HOP_KNOWN, .ifindex = flow->ifindex};
-  __u32 epoch = node->epoch;
-  if (flow->epoch == epoch) return hop;
-  if (answers_node(flow)) {
-    flow->ifindex = flow->in_ifindex;
-  } else if (flow->kind != XLB_KIND_LOCAL || flow->reply) {
-    hop_resolve(ctx, &packet->key, flow, &hop);
+/* Where packets of this direction leave: as kept, or asked anew if the node changed since. */
+static __always_inline void hop_find(ctx_t* ctx, __u32 epoch, const struct xlb_flow* flow, __u8 reply,
+                                     struct hop* hop) {
+  __u32 kept = XLB_LOAD(flow->hop[reply & 1].epoch);
+  xlb_ordered(); /* it is written last */
+  hop_of_flow(&flow->hop[reply & 1], hop);
+  if (kept == epoch) return;
+  if (answers_node(flow, reply)) {
+    hop->ifindex = flow->in_ifindex;
+  } else if (enters_task(flow, reply)) {
+    hop_of_local(flow->backend, hop);
+  } else {
+    hop_resolve(ctx, flow, reply, hop);
   }
-  if (hop.state == HOP_KNOWN) {
-    if (flow->epoch != 0) count(hook, XLB_COUNT_FLOW_REVALIDATED, packet->frame_length);
-    flow->epoch = epoch;
-    hop.ifindex = flow->ifindex;
-  }
-  return hop;
+}
+
+/* What was found is kept for the packets that follow. */
+static __always_inline void hop_keep(__u32 hook, const struct packet* packet, struct xlb_flow* flow,
+                                     const struct hop* hop) {
+  struct xlb_flow_hop* kept = &flow->hop[packet->reply & 1];
+  if (hop->state != HOP_KNOWN || kept->epoch == packet->epoch) return;
+  if (!xlb_pin(flow, packet->life)) return;
+  if (kept->epoch != 0) count(hook, XLB_COUNT_FLOW_REVALIDATED, packet->frame_length);
+  kept->ifindex = hop->ifindex;
+  __builtin_memcpy(kept->dmac, hop->dmac, XLB_ETH_ALEN);
+  __builtin_memcpy(kept->smac, hop->smac, XLB_ETH_ALEN);
+  xlb_ordered();
+  XLB_STORE(kept->epoch, packet->epoch);
+  xlb_unpin(flow);
 }
 
 /* May this program send the packet itself? XDP leaves to TC what needs the stack's devices or its neighbour discovery.
  */
-static __always_inline int can_send(const ctx_t* ctx, const struct xlb_flow* flow, const struct hop* hop) {
+static __always_inline int can_send(const ctx_t* ctx, const struct xlb_flow* flow, __u8 reply, const struct hop* hop) {
   if (!CTX_IS_XDP) return 1;
-  if (hop->state != HOP_KNOWN || (flow->kind == XLB_KIND_LOCAL && !flow->reply) || answers_node(flow)) return 0;
+  if (hop->state != HOP_KNOWN || enters_task(flow, reply) || answers_node(flow, reply)) return 0;
   if (hop->ifindex == ctx_ifindex(ctx)) return 1;
   __u32 ifindex = hop->ifindex;
   struct xlb_uplink* uplink = bpf_map_lookup_elem(&uplinks, &ifindex);
@@ -63,18 +75,19 @@ static __always_inline int can_send(const ctx_t* ctx, const struct xlb_flow* flo
 }
 
 /* The packet is rewritten: out with it. */
-static __always_inline int send(ctx_t* ctx, __u32 hook, const struct xlb_flow* flow, const struct hop* hop) {
+static __always_inline int send(ctx_t* ctx, __u32 hook, const struct xlb_flow* flow, __u8 reply,
+                                const struct hop* hop) {
 #if CTX_IS_XDP
-  (void)hook, (void)flow;
+  (void)hook, (void)flow, (void)reply;
   return hop->ifindex == ctx_ifindex(ctx) ? XDP_TX : (int)bpf_redirect(hop->ifindex, 0);
 #else
   (void)ctx;
-  if (flow->kind == XLB_KIND_LOCAL && !flow->reply) {
+  if (enters_task(flow, reply)) {
     /* The kernel takes a packet to the far end of a veth in one step only where packets come in. */
     return hook == XLB_HOOK_HOST ? (int)bpf_redirect(hop->ifindex, 0) : (int)bpf_redirect_peer(hop->ifindex, 0);
   }
-  if (flow->reply && flow->peer_zone == XLB_ZONE_TASK) return (int)bpf_redirect_peer(hop->ifindex, 0);
-  if (flow->reply && flow->peer_zone == XLB_ZONE_HOST) return (int)bpf_redirect(hop->ifindex, BPF_F_INGRESS);
+  if (reply && flow->key[0].zone == XLB_ZONE_TASK) return (int)bpf_redirect_peer(hop->ifindex, 0);
+  if (reply && flow->key[0].zone == XLB_ZONE_HOST) return (int)bpf_redirect(hop->ifindex, BPF_F_INGRESS);
   if (hop->state == HOP_KNOWN) return (int)bpf_redirect(hop->ifindex, 0);
   if (hop->gateway == 0) return (int)bpf_redirect_neigh(hop->ifindex, NULL, 0, 0);
   struct bpf_redir_neigh neighbour = {.nh_family = AF_INET_FAMILY, .ipv4_nh = hop->gateway};
@@ -85,17 +98,17 @@ static __always_inline int send(ctx_t* ctx, __u32 hook, const struct xlb_flow* f
 /* Takes the tunnel off, rewrites, puts the tunnel on: 0 or a negative error, after which the packet can only be
  * dropped. */
 static __always_inline long transform(ctx_t* ctx, __u32 hook, const struct xlb_node* node, const struct packet* packet,
-                                      const struct xlb_flow* flow) {
+                                      const struct xlb_flow* flow, const struct hop* hop) {
   __u8 tos = packet->tos;
   long error = 0;
   if (is_tunnelled(packet)) {
     tos = vxlan_inner_tos(packet);
     error = ctx_remove_tunnel(ctx);
   }
-  if (error == 0) error = nat_rewrite(ctx, packet, flow, tos);
+  if (error == 0) error = nat_rewrite(ctx, packet, flow_away(flow, packet->reply), tos);
   if (error == 0 && flow_is_tunnelled(flow) && (packet->tcp_flags & TCP_SYN)) error = mss_clamp(ctx, hook, packet);
-  if (error == 0 && flow_wraps(flow)) error = vxlan_encapsulate(ctx, node, packet, flow);
-  if (error == 0) error = nat_set_macs(ctx, flow->dmac, flow->smac);
+  if (error == 0 && flow_wraps(flow, packet->reply)) error = vxlan_encapsulate(ctx, node, packet, flow, packet->reply);
+  if (error == 0) error = nat_set_macs(ctx, hop->dmac, hop->smac);
   return error;
 }
 
@@ -120,28 +133,31 @@ static __always_inline int fit_tunnel(ctx_t* ctx, __u32 hook, const struct xlb_n
 static __always_inline int forward(ctx_t* ctx, __u32 hook, const struct xlb_node* node, struct packet* packet,
                                    struct xlb_flow* flow) {
   if (packet->ttl <= 1) return icmp_ttl_exceeded(ctx, hook, packet);
-  struct hop hop = flow_hop(ctx, hook, node, packet, flow);
+  struct hop hop = {};
+  hop_find(ctx, packet->epoch, flow, packet->reply, &hop);
+  hop_keep(hook, packet, flow, &hop);
   /* Not passed up: the host would reset a connection that lives through a moment without a route. */
   if (hop.state == HOP_NONE) return drop(ctx, hook, XLB_DROP_NO_ROUTE);
   __u32 now = tick_now(node);
-  int large = flow_wraps(flow) && packet->ip_length > node->tunnel_mtu;
+  int large = flow_wraps(flow, packet->reply) && packet->ip_length > node->tunnel_mtu;
   large = large && ctx_gso_size(ctx) == 0;
   if (!is_later(packet) && (large || is_fragment(packet))) fragment_remember(packet, now);
   if (large) {
     int verdict = fit_tunnel(ctx, hook, node, packet);
     if (verdict != UNDECIDED) return verdict;
   }
-  if (!can_send(ctx, flow, &hop)) {
-    if (is_first_syn(packet)) flow->state |= XLB_FLOW_LEFT_TO_TC;
+  if (!can_send(ctx, flow, packet->reply, &hop)) {
+    if (is_first_syn(packet)) flow_change_state(packet, flow, XLB_FLOW_LEFT_TO_TC, 0);
     return pass(ctx, hook, XLB_COUNT_PASS_TO_TC);
   }
 
-  flow_sync(ctx, hook, packet, flow, now);
+  flow_sync(hook, packet, flow, now);
   if (is_later(packet)) count(hook, XLB_COUNT_FRAGMENT, packet->frame_length);
-  count(hook, path_counter(flow), packet->frame_length);
-  count_flow_traffic(flow, packet->frame_length);
-  if (transform(ctx, hook, node, packet, flow) != 0) return drop(ctx, hook, XLB_DROP_REWRITE_FAILED);
-  return send(ctx, hook, flow, &hop);
+  count(hook, path_counter(flow, packet->reply), packet->frame_length);
+  count_flow_traffic(flow, packet->reply, packet->frame_length);
+  if (transform(ctx, hook, node, packet, flow, &hop) != 0) return drop(ctx, hook, XLB_DROP_REWRITE_FAILED);
+  if (flow_changed(flow, packet)) return drop(ctx, hook, XLB_DROP_FLOW_CHANGED);
+  return send(ctx, hook, flow, packet->reply, &hop);
 }
 
 /* Is the frame VXLAN of the ingress network, by its port? Then the packet that counts is the one inside. */
@@ -150,61 +166,63 @@ static __always_inline int is_tunnel(const struct xlb_node* node, const struct p
          packet->udp_destination == node->vxlan_port;
 }
 
-/* Do the client's packets of this entry come in frames of a peer's? */
-static __always_inline int comes_by_peer(const struct xlb_flow* flow) {
-  return flow_is_tunnelled(flow) && flow->kind == XLB_KIND_LOCAL && !flow->reply;
+/* Do packets of this direction come in frames of a peer's? A client's, to a task here. */
+static __always_inline int comes_by_peer(const struct xlb_flow* flow, __u8 reply) {
+  return flow_is_tunnelled(flow) && enters_task(flow, reply);
 }
 
 /* (A global function: see begin().) */
-__noinline int came_in_known_tunnel(const struct packet* packet, const struct xlb_flow* flow) {
+__noinline int came_in_known_tunnel(const struct packet* packet, const struct xlb_flow* flow, __u8 reply) {
   if (packet == NULL || flow == NULL) return 0;
-  if (flow->tunnel_dst != packet->outer_source || flow->tunnel_src != packet->outer_destination) return 0;
+  const struct xlb_tunnel* tunnel = &flow->tunnel;
+  if (tunnel->dst != packet->outer_source || tunnel->src != packet->outer_destination) return 0;
   if (packet->key.zone == XLB_ZONE_TUNNEL) return 1;
-  if (!same_mac(flow->inner_smac, packet->inner_smac)) return 0;
+  if (!same_mac(tunnel->inner_smac, packet->inner_smac)) return 0;
   if (packet->key.zone == XLB_ZONE_PEER) return 1;
-  return comes_by_peer(flow) && flow->vni == packet->vni && same_mac(flow->inner_dmac, packet->inner_dmac);
+  return comes_by_peer(flow, reply) && tunnel->vni == packet->vni && same_mac(tunnel->inner_dmac, packet->inner_dmac);
 }
 
 /* Did the packet come the way that its flow knows? A reply in a tunnel from the node that runs the task, to this one; a
  * client's packet by the same peer as before, for the same task, or by itself if the flow knows no peer. A stranger's
  * frames of the ingress network go up to the kernel like any other. */
-static __always_inline int came_as_known(const struct packet* packet, const struct xlb_flow* flow) {
-  return is_tunnelled(packet) ? came_in_known_tunnel(packet, flow) : !comes_by_peer(flow);
+static __always_inline int came_as_known(const struct packet* packet, const struct xlb_flow* flow, __u8 reply) {
+  return is_tunnelled(packet) ? came_in_known_tunnel(packet, flow, reply) : !comes_by_peer(flow, reply);
 }
 
 /* May a client's UDP flow leave a backend that drains? Its datagrams can go anywhere, if there is somewhere else. */
-static __always_inline int flow_may_move(const struct xlb_flow_key* key, const struct xlb_flow* flow) {
-  if (key->proto != IPPROTO_UDP || flow->reply) return 0;
+static __always_inline int flow_may_move(const struct xlb_flow_key* key, __u8 reply) {
+  if (key->proto != IPPROTO_UDP || reply) return 0;
   struct xlb_service* service = service_lookup(key);
   return service != NULL && service->ring_len != 0 && !(service->flags & (XLB_SERVICE_LEFT | XLB_SERVICE_CLOSED));
 }
 
-/* The node changed since the flow last looked (epoch), or it is a new tick: UNDECIDED if the flow is still good for the
- * packet. Else it is forgotten, and what is returned is the packet's verdict; NO_FLOW if it may begin another one. */
-__noinline int flow_review(ctx_t* ctx, __u32 hook, const struct packet* packet, struct xlb_flow* flow, __u32 epoch) {
+/* The node changed since this direction last looked (epoch): UNDECIDED if the flow is still good for the packet. Else
+ * it is forgotten, and what is returned is the packet's verdict; NO_FLOW if it may begin another one. */
+__noinline int flow_review(ctx_t* ctx, __u32 hook, const struct packet* packet, struct xlb_flow* flow) {
   if (packet == NULL || flow == NULL) return UNDECIDED;
+  int verdict = flow_stays_admitted(ctx, hook, packet);
+  if (verdict != UNDECIDED) return verdict;
   struct xlb_flow_key copy = packet->key, *key = &copy;
-  int moves = 0, ends = 0;
-  if (flow->epoch != epoch) {
-    int verdict = flow_stays_admitted(ctx, hook, packet, flow);
-    if (verdict != UNDECIDED) return verdict;
-    ends = !flow_takes_backend(key, flow);
-    moves = (ends || flow_drains(flow)) && flow_may_move(key, flow);
+  struct xlb_tunnel tunnel;
+  int ends = !flow_fits_backend(flow, &tunnel);
+  int moves = (ends || flow_drains(flow)) && flow_may_move(key, packet->reply);
+  if (!ends && (flow->kind == XLB_KIND_VXLAN || flow->kind == XLB_KIND_PEER)) {
+    flow_set_tunnel(flow, packet->life, &tunnel);
   }
-  if (!ends && !moves && !flow->reply) ends = flow_lost_port(key, flow);
-  if ((!ends && !moves) || !came_as_known(packet, flow)) return UNDECIDED;
+  if ((!ends && !moves) || !came_as_known(packet, flow, packet->reply)) return UNDECIDED;
   count(hook, moves ? XLB_COUNT_FLOW_MOVED : XLB_COUNT_FLOW_GONE, packet->frame_length);
   /* A backend that still speaks is no reason to forget the connection: its client has to hear of the end as well. */
-  if (key->proto != IPPROTO_TCP || !flow->reply) flow_forget(key, flow);
+  if (key->proto != IPPROTO_TCP || !packet->reply) flow_forget(key, packet->life);
   int answer =
       key->proto == IPPROTO_TCP && !(packet->tcp_flags & TCP_RST) && !is_first_syn(packet) && !is_later(packet);
   return answer ? reset_answer(ctx, hook, packet) : NO_FLOW;
 }
 
 /* A packet of a connection that Docker's own mesh carries. The mark lives as long as packets come. */
-static __always_inline int pass_dockers(ctx_t* ctx, __u32 hook, const struct xlb_node* node, struct xlb_flow* mark) {
+static __always_inline int pass_dockers(ctx_t* ctx, __u32 hook, const struct xlb_node* node,
+                                        const struct packet* packet, struct xlb_flow* mark) {
   __u32 now = tick_now(node);
-  if (mark->seen != now) mark->seen = now;
+  if (xlb_life_seen(packet->life) != now) flow_write(hook, packet, mark, now);
   return pass(ctx, hook, XLB_COUNT_PASS_DOCKER);
 }
 
@@ -214,9 +232,11 @@ static __always_inline int pass_dockers(ctx_t* ctx, __u32 hook, const struct xlb
 __noinline int is_sent_again(const struct packet* packet, struct xlb_flow* flow) {
   if (packet == NULL || flow == NULL) return 0;
   /* Where answers are not seen, there may have been one. */
-  if ((flow->state & XLB_FLOW_REPLIED) || is_tunnelled(packet) || answers_elsewhere(flow)) return 0;
-  if (!CTX_IS_XDP && (flow->state & XLB_FLOW_LEFT_TO_TC)) {
-    flow->state &= (__u8)~XLB_FLOW_LEFT_TO_TC;
+  if ((flow_state(packet) & XLB_FLOW_REPLIED) || is_tunnelled(packet) || answers_elsewhere(flow, packet->reply)) {
+    return 0;
+  }
+  if (!CTX_IS_XDP && (flow_state(packet) & XLB_FLOW_LEFT_TO_TC)) {
+    flow_change_state(packet, flow, 0, XLB_FLOW_LEFT_TO_TC);
     return 0;
   }
   struct xlb_flow_key key = packet->key;
@@ -228,26 +248,29 @@ __noinline int is_sent_again(const struct packet* packet, struct xlb_flow* flow)
  * dealt with. */
 static __always_inline struct xlb_flow* find(ctx_t* ctx, __u32 hook, const struct xlb_node* node, struct packet* packet,
                                              int* verdict) {
-  const struct xlb_flow_key* key = &packet->key;
-  struct xlb_flow* flow = flow_lookup(key);
+  packet->epoch = XLB_LOAD(node->epoch);
+  struct xlb_flow* flow = flow_find(node, packet);
   *verdict = NO_FLOW;
   if (flow == NULL) return NULL;
   if (is_dockers(flow)) {
-    /* The client has done with that connection, and begins another one on its ports. */
-    if (packet->key.zone != XLB_ZONE_TUNNEL && is_first_syn(packet)) return NULL;
-    return *verdict = pass_dockers(ctx, hook, node, flow), NULL;
-  }
-  if (!flow->reply && is_first_syn(packet) && (flow_is_over(flow) || is_sent_again(packet, flow))) {
-    if (!flow_is_over(flow)) packet->tried = flow->backend;
-    flow_forget(key, flow);
+    if (packet->key.zone == XLB_ZONE_TUNNEL || !is_first_syn(packet)) {
+      return *verdict = pass_dockers(ctx, hook, node, packet, flow), NULL;
+    }
+    /* The client has done with that connection, and begins another one on its ports: if it is one of ours, the mark has
+     * to make room (without_flow). */
+    packet->was_dockers = 1;
     return NULL;
   }
-  /* Once a tick, when flow_sync looks the other direction up as well. */
-  if (flow->epoch != node->epoch || (!flow->reply && flow->seen != tick_now(node))) {
-    *verdict = flow_review(ctx, hook, packet, flow, node->epoch);
+  if (!packet->reply && is_first_syn(packet) && (flow_is_over(packet) || is_sent_again(packet, flow))) {
+    if (!flow_is_over(packet)) packet->tried = flow->backend;
+    flow_forget(&packet->key, packet->life);
+    return NULL;
+  }
+  if (flow->hop[packet->reply & 1].epoch != packet->epoch) {
+    *verdict = flow_review(ctx, hook, packet, flow);
     if (*verdict != UNDECIDED) return NULL;
   }
-  *verdict = came_as_known(packet, flow) ? UNDECIDED : peer_review(ctx, hook, packet, flow);
+  *verdict = came_as_known(packet, flow, packet->reply) ? UNDECIDED : peer_review(ctx, hook, packet, flow);
   return *verdict == UNDECIDED ? flow : NULL;
 }
 
@@ -264,26 +287,30 @@ static __always_inline int without_ports(ctx_t* ctx, __u32 hook, const struct xl
 }
 
 /* A packet that no flow is good for: UNDECIDED if it has one now; else its verdict. */
-static __always_inline int without_flow(ctx_t* ctx, __u32 hook, const struct packet* packet) {
+static __always_inline int without_flow(ctx_t* ctx, __u32 hook, const struct xlb_node* node,
+                                        const struct packet* packet) {
   if (packet->key.zone == XLB_ZONE_TUNNEL) return pass(ctx, hook, XLB_COUNT_PASS_TUNNEL);
   if (packet->key.zone == XLB_ZONE_PEER) {
     return peer_is_known(packet) ? drop(ctx, hook, XLB_DROP_PEER_NO_FLOW) : peer_stranger(ctx, hook, packet);
   }
   if (is_later(packet)) return pass(ctx, hook, is_tunnelled(packet) ? XLB_COUNT_PASS_TUNNEL : XLB_COUNT_PASS_FRAGMENT);
-  struct xlb_flow fresh = {};
-  int verdict = is_tunnelled(packet) ? peer_begin(ctx, hook, packet, &fresh) : begin(ctx, hook, packet, &fresh);
-  return verdict == UNDECIDED ? flow_file(ctx, hook, packet, &fresh) : verdict;
+  struct xlb_flow* fresh = flow_fresh();
+  if (fresh == NULL) return CTX_PASS; /* never */
+  int verdict = is_tunnelled(packet) ? peer_begin(ctx, hook, packet, fresh) : begin(ctx, hook, packet, fresh);
+  if (verdict != UNDECIDED) return verdict;
+  if (packet->was_dockers) flow_forget(&packet->key, packet->life);
+  return flow_file(ctx, hook, packet, fresh, flow_claim(&packet->key, tick_now(node)));
 }
 
 /* A packet of the flow that was found, or one that may begin a flow. */
 static __always_inline int forward_or_begin(ctx_t* ctx, __u32 hook, const struct xlb_node* node, struct packet* packet,
                                             struct xlb_flow* flow) {
   if (flow == NULL) {
-    int verdict = without_flow(ctx, hook, packet);
+    int verdict = without_flow(ctx, hook, node, packet);
     if (verdict != UNDECIDED && is_fragment(packet) && !is_later(packet)) fragment_forget(packet);
     if (verdict != UNDECIDED) return verdict;
-    flow = flow_lookup(&packet->key);
-    if (flow == NULL) return drop(ctx, hook, XLB_DROP_FLOW_TABLE_FULL); /* pushed out at once */
+    flow = flow_find(node, packet);
+    if (flow == NULL) return drop(ctx, hook, XLB_DROP_FLOW_CHANGED); /* pushed out at once */
   }
   return forward(ctx, hook, node, packet, flow);
 }
@@ -314,8 +341,9 @@ static __always_inline int from_uplink(ctx_t* ctx, __u32 hook, const struct xlb_
 }
 
 /* A reply of a task on this node must come out of that task: any container can write any sender's address. */
-static __always_inline int comes_from_backend(const ctx_t* ctx, const struct xlb_flow* flow) {
-  if (!flow->reply || flow->kind != XLB_KIND_LOCAL) return 1;
+static __always_inline int comes_from_backend(const ctx_t* ctx, const struct packet* packet,
+                                              const struct xlb_flow* flow) {
+  if (!packet->reply || flow->kind != XLB_KIND_LOCAL) return 1;
   __u32 id = flow->backend;
   struct xlb_backend* backend = bpf_map_lookup_elem(&backends, &id);
   return backend != NULL && backend->ifindex == ctx_ifindex(ctx);
@@ -332,7 +360,7 @@ static __always_inline int from_task(ctx_t* ctx, __u32 hook, const struct xlb_no
   if (result != PARSED && (verdict = without_ports(ctx, hook, node, result, &packet)) != UNDECIDED) return verdict;
   struct xlb_flow* flow = find(ctx, hook, node, &packet, &verdict);
   if (flow == NULL && verdict != NO_FLOW) return verdict;
-  if (flow != NULL && !comes_from_backend(ctx, flow)) return pass(ctx, hook, XLB_COUNT_PASS_NO_SERVICE);
+  if (flow != NULL && !comes_from_backend(ctx, &packet, flow)) return pass(ctx, hook, XLB_COUNT_PASS_NO_SERVICE);
   return forward_or_begin(ctx, hook, node, &packet, flow);
 }
 

@@ -40,20 +40,26 @@ static __always_inline __be32 source_towards(const ctx_t* ctx, const struct xlb_
   return key->saddr;
 }
 
+/* `source`: the address that the backend sees. */
 static __always_inline void flow_begin(const ctx_t* ctx, const struct xlb_flow_key* key, __u32 service, __u32 id,
-                                       const struct xlb_backend* backend, __u32 now, struct xlb_flow* flow) {
-  flow->daddr = backend->addr;
-  flow->dport = backend->port != 0 ? backend->port : key->dport;
-  flow->seen = now;
+                                       const struct xlb_backend* backend, __be32 source, struct xlb_flow* flow) {
+  flow->key[0] = *key;
+  flow->key[1].saddr = backend->addr;
+  flow->key[1].daddr = source;
+  flow->key[1].sport = backend->port != 0 ? backend->port : key->dport;
+  flow->key[1].proto = key->proto;
+  flow->key[1].zone = zone_of_replies(backend->kind);
   flow->service = service;
   flow->backend = id;
   flow->generation = backend->generation;
   flow->kind = backend->kind;
-  flow->peer_zone = zone_of_replies(backend->kind);
-  flow->tunnel_dst = backend->tunnel_dst; /* whose frames count as its replies, from the first one on */
-  flow->tunnel_src = backend->tunnel_src;
-  flow->vni = backend->vni;
+  if (backend->kind == XLB_KIND_VXLAN) vxlan_way(backend, &flow->tunnel);
   flow->in_ifindex = ctx_ifindex(ctx);
+}
+
+/* The state that a flow is filed with. */
+static __always_inline void flow_set_state(struct xlb_flow* flow, __u8 state) {
+  flow->life = (__u64)state << XLB_LIFE_STATE_SHIFT;
 }
 
 /* Makes the flow one of the client's packets as they come, if there is a way for them: to a task whose node runs xlb.
@@ -61,29 +67,31 @@ static __always_inline void flow_begin(const ctx_t* ctx, const struct xlb_flow_k
 static __always_inline void flow_begin_peer(const struct xlb_flow_key* key, const struct xlb_service* service,
                                             const struct xlb_backend* backend, struct xlb_flow* flow) {
   if (key->zone != XLB_ZONE_UPLINK || (service->flags & XLB_SERVICE_SNAT)) return;
-  if (!peer_way(backend, flow)) return;
+  if (!peer_way(backend, &flow->tunnel)) return;
   flow->kind = XLB_KIND_PEER;
-  flow->peer_zone = XLB_ZONE_PEER;
-  flow->saddr = key->saddr;
-  flow->daddr = key->daddr;
-  flow->dport = key->dport;
+  flow->key[1].saddr = key->daddr;
+  flow->key[1].daddr = key->saddr;
+  flow->key[1].sport = key->dport;
+  flow->key[1].zone = XLB_ZONE_PEER;
 }
 
-/* Files both entries of the flow that begin() or peer_begin() made of the packet: UNDECIDED, or the packet's verdict.
- * (A global function: see begin().) */
-__noinline int flow_file(ctx_t* ctx, __u32 hook, const struct packet* packet, struct xlb_flow* fresh) {
-  if (packet == NULL || fresh == NULL) return CTX_DROP;
-  struct xlb_flow_key copy = packet->key, *key = &copy;
-  /* For the answers' entry; the flow's own next hop is found later. */
-  if (is_on_node(key->zone)) flow_learn_macs(ctx, fresh);
-  int refused = flow_insert(ctx, hook, key, fresh);
-  if (refused >= 0) return drop(ctx, hook, (__u32)refused);
-  struct xlb_flow* flow = flow_lookup(key);
-  if (flow == NULL || !flow_takes_backend(key, flow)) return drop(ctx, hook, XLB_DROP_FLOW_TABLE_FULL);
-  count(hook, XLB_COUNT_FLOW_NEW, packet->frame_length);
-  count_flow(fresh->service, fresh->backend);
-  load_count(fresh, LOAD_FLOW_BEGINS);
-  return UNDECIDED;
+/* Where a flow is made before it has a place; all zero. NULL never. */
+static __always_inline struct xlb_flow* flow_fresh(void) {
+  __u32 zero = 0;
+  struct xlb_new_flows* made = bpf_map_lookup_elem(&new_flows, &zero);
+  if (made == NULL) return NULL;
+  __builtin_memset(&made->fresh, 0, sizeof(made->fresh));
+  return &made->fresh;
+}
+
+/* Files the flow that begin() or peer_begin() made of the packet, with what flow_claim said: UNDECIDED, or the packet's
+ * verdict. (A global function: see begin().) */
+__noinline int flow_file(ctx_t* ctx, __u32 hook, const struct packet* packet, struct xlb_flow* fresh, __u32 slot) {
+  const struct xlb_node* node = node_lookup();
+  if (node == NULL || packet == NULL || fresh == NULL) return CTX_DROP;
+  if (is_on_node(fresh->key[0].zone)) flow_learn_macs(ctx, &fresh->hop[1]);
+  int refused = flow_insert(ctx, hook, packet, fresh, slot, tick_now(node));
+  return refused >= 0 ? drop(ctx, hook, (__u32)refused) : UNDECIDED;
 }
 
 /* The backend that this client keeps, if it still takes new flows; else 0. */
@@ -150,19 +158,20 @@ __noinline int begin(ctx_t* ctx, __u32 hook, const struct packet* packet, struct
     return pass(ctx, hook, XLB_COUNT_PASS_NO_BACKEND);
   }
   int hides = (service->flags & XLB_SERVICE_SNAT) && backend->kind == XLB_KIND_LOCAL;
-  flow->saddr = hides ? node->bridge_addr : source_towards(ctx, node, key, backend);
-  if (flow->saddr == 0) return pass(ctx, hook, XLB_COUNT_PASS_NO_BACKEND);
+  __be32 source = hides ? node->bridge_addr : source_towards(ctx, node, key, backend);
+  if (source == 0) return pass(ctx, hook, XLB_COUNT_PASS_NO_BACKEND);
   if (!flow_admit(node, now)) return drop(ctx, hook, XLB_DROP_NEW_FLOW_LIMIT);
   if (packet->tried != 0 && packet->tried != id) count(hook, XLB_COUNT_FLOW_RETRIED, packet->frame_length);
 
-  flow_begin(ctx, key, service->id, id, backend, now, flow);
+  flow_begin(ctx, key, service->id, id, backend, source, flow);
   flow_begin_peer(key, service, backend, flow);
+  __u8 state = service->affinity != 0 ? XLB_FLOW_AFFINITY : 0;
   if (!begins) {
     if (flow->kind != XLB_KIND_PEER && flow->kind != XLB_KIND_LOCAL) return pass(ctx, hook, XLB_COUNT_PASS_NO_FLOW);
-    flow->state = XLB_FLOW_REPLIED;
+    state |= XLB_FLOW_REPLIED;
     count(hook, XLB_COUNT_FLOW_CONTINUED, packet->frame_length);
   }
-  if (service->affinity != 0) flow->state |= XLB_FLOW_AFFINITY;
+  flow_set_state(flow, state);
   return UNDECIDED;
 }
 

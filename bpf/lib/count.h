@@ -46,11 +46,11 @@ static __always_inline void count_flow(__u32 service, __u32 backend) {
   if (stats) stats->flows++;
 }
 
-static __always_inline void count_flow_traffic(const struct xlb_flow* flow, __u32 bytes) {
+static __always_inline void count_flow_traffic(const struct xlb_flow* flow, __u8 reply, __u32 bytes) {
   struct xlb_stats* stats = bpf_map_lookup_elem(&service_stats, &flow->service);
-  if (stats) traffic_add(flow->reply ? &stats->out : &stats->in, bytes);
+  if (stats) traffic_add(reply ? &stats->out : &stats->in, bytes);
   stats = bpf_map_lookup_elem(&backend_stats, &flow->backend);
-  if (stats) traffic_add(flow->reply ? &stats->out : &stats->in, bytes);
+  if (stats) traffic_add(reply ? &stats->out : &stats->in, bytes);
 }
 
 #endif

@@ -22,7 +22,7 @@ struct icmp_quote {
 #define ICMP_QUOTE_LENGTH ((__u32)sizeof(struct icmp_quote))
 #define QUOTED_TCP_CHECK (__builtin_offsetof(struct icmp_quote, ports) + __builtin_offsetof(struct tcphdr, check))
 
-/* The key under which the flow's entry lies that leads back to who sent the quoted packet: its tuple turned round. 0:
+/* The key of packets that lead back to who sent the quoted packet: its tuple turned round. 0:
  * not an error about TCP or UDP, or one that contradicts itself. */
 static __always_inline int icmp_quoted_key(ctx_t* ctx, const struct packet* packet, struct xlb_flow_key* key) {
   __u32 offset = is_tunnelled(packet) ? (__u32)TUNNEL_LENGTH : ETH_HLEN;
@@ -47,14 +47,14 @@ static __always_inline int icmp_quoted_key(ctx_t* ctx, const struct packet* pack
 /* The quoted packet becomes what the other side sent. Its checksums, as far as they are quoted, are mended too;
  * returned is the diff of all the words that changed. `tcp_check` may be NULL. */
 static __always_inline __u64 icmp_rewrite_quoted(struct icmp_quote* error, __sum16* tcp_check,
-                                                 const struct xlb_flow_key* key, const struct xlb_flow* flow) {
-  __u64 addresses = csum_word_diff(key->daddr, flow->daddr) + csum_word_diff(key->saddr, flow->saddr);
-  __u64 ports = csum_word_diff(ports_word(key->dport, key->sport), ports_word(flow->dport, flow->sport));
+                                                 const struct xlb_flow_key* key, const struct xlb_flow_key* away) {
+  __u64 addresses = csum_word_diff(key->daddr, away->saddr) + csum_word_diff(key->saddr, away->daddr);
+  __u64 ports = csum_word_diff(ports_word(key->dport, key->sport), ports_word(away->sport, away->dport));
   __u64 diff = addresses + ports;
-  error->quoted.saddr = flow->daddr;
-  error->quoted.daddr = flow->saddr;
-  error->ports.source = flow->dport;
-  error->ports.destination = flow->sport;
+  error->quoted.saddr = away->saddr;
+  error->quoted.daddr = away->daddr;
+  error->ports.source = away->sport;
+  error->ports.destination = away->dport;
   __sum16 before = error->quoted.check;
   error->quoted.check = csum_replace(before, addresses);
   diff += (__u16)~before + (__u64)error->quoted.check;
@@ -69,14 +69,15 @@ static __always_inline __u64 icmp_rewrite_quoted(struct icmp_quote* error, __sum
 /* Rewrites the error, which lies at the frame's start. The sender is named where the flow's way has the client's own
  * address as its source; else it is the one that the other side knows. 0 or a negative error. */
 static __always_inline long icmp_rewrite(ctx_t* ctx, const struct xlb_node* node, const struct packet* packet,
-                                         const struct xlb_flow_key* key, const struct xlb_flow* flow, __u8 tos) {
+                                         const struct xlb_flow_key* key, const struct xlb_flow* flow,
+                                         const struct xlb_flow_key* away, __u8 tos) {
   struct icmp_quote* error = ctx_data(ctx) + ETH_HLEN;
   if ((void*)(error + 1) > ctx_data_end(ctx)) return -1;
   __sum16* tcp_check = (void*)error + QUOTED_TCP_CHECK;
   if ((void*)(tcp_check + 1) > ctx_data_end(ctx) || packet->ip_length < QUOTED_TCP_CHECK + sizeof(*tcp_check)) {
     tcp_check = NULL;
   }
-  __u64 diff = icmp_rewrite_quoted(error, tcp_check, key, flow);
+  __u64 diff = icmp_rewrite_quoted(error, tcp_check, key, away);
   if (error->icmp.type == ICMP_TYPE_UNREACHABLE && error->icmp.code == ICMP_CODE_FRAGMENTATION_NEEDED &&
       flow_is_tunnelled(flow) && bpf_ntohs(error->icmp.mtu) > node->tunnel_mtu) {
     __be16 mtu = bpf_htons(node->tunnel_mtu);
@@ -84,8 +85,8 @@ static __always_inline long icmp_rewrite(ctx_t* ctx, const struct xlb_node* node
     error->icmp.mtu = mtu;
   }
   error->icmp.check = csum_replace(error->icmp.check, diff);
-  if (flow->saddr != key->saddr) error->ip.saddr = flow->saddr;
-  error->ip.daddr = flow->daddr;
+  if (away->daddr != key->saddr) error->ip.saddr = away->daddr;
+  error->ip.daddr = away->saddr;
   error->ip.tos = tos;
   error->ip.ttl--;
   error->ip.check = 0;
@@ -95,12 +96,19 @@ static __always_inline long icmp_rewrite(ctx_t* ctx, const struct xlb_node* node
 
 /* Does the error say that the backend of a flow cannot be had? It was about a packet of the client's, which nothing has
  * answered yet. */
-static __always_inline int icmp_refuses(const ctx_t* ctx, const struct packet* packet, const struct xlb_flow* flow) {
+static __always_inline int icmp_refuses(const ctx_t* ctx, const struct packet* packet, __u64 life, __u8 reply) {
   __u32 offset = is_tunnelled(packet) ? (__u32)TUNNEL_LENGTH : ETH_HLEN;
   const struct icmp_quote* error = (const void*)ctx_data(ctx) + offset;
   if ((const void*)(error + 1) > ctx_data_end(ctx)) return 0;
   if (error->icmp.type != ICMP_TYPE_UNREACHABLE || error->icmp.code == ICMP_CODE_FRAGMENTATION_NEEDED) return 0;
-  return flow->reply && !(flow->state & (XLB_FLOW_REPLIED | XLB_FLOW_RESET));
+  return reply && !(xlb_life_state(life) & (XLB_FLOW_REPLIED | XLB_FLOW_RESET));
+}
+
+/* Is the flow's backend still the same, and reached the same way? Else its own packets have to find that out first. */
+__noinline int flow_is_settled(const struct xlb_flow* flow) {
+  struct xlb_tunnel tunnel;
+  if (flow == NULL) return 0;
+  return flow_fits_backend(flow, &tunnel) && tunnel.dst == flow->tunnel.dst && tunnel.vni == flow->tunnel.vni;
 }
 
 /* An ICMP packet, which is as it came. (A global function: see begin().) */
@@ -112,32 +120,31 @@ __noinline int icmp_translate(ctx_t* ctx, __u32 hook, const struct packet* packe
   ctx_make_linear(ctx, (__u32)TUNNEL_LENGTH + (__u32)QUOTED_TCP_CHECK + (__u32)sizeof(__sum16));
   struct xlb_flow_key key;
   if (!icmp_quoted_key(ctx, packet, &key)) return pass(ctx, hook, not_ours);
-  struct xlb_flow* found = flow_lookup(&key);
-  if (found == NULL || is_dockers(found)) return pass(ctx, hook, not_ours);
-  struct xlb_flow flow = *found; /* the entry itself stays as it is */
-  if (flow.epoch != node->epoch && !flow_takes_backend(&key, &flow)) return pass(ctx, hook, not_ours);
-  int wraps = flow_wraps(&flow);
-  if (!came_as_known(packet, &flow) || (wraps && packet->ip_length > node->tunnel_mtu))
+  __u64 life = 0;
+  __u8 reply = 0;
+  struct xlb_flow* flow = flow_lookup(node, &key, &life, &reply);
+  if (flow == NULL || is_dockers(flow)) return pass(ctx, hook, not_ours);
+  __u32 epoch = node->epoch;
+  if (flow->hop[reply & 1].epoch != epoch && !flow_is_settled(flow)) return pass(ctx, hook, not_ours);
+  int wraps = flow_wraps(flow, reply);
+  if (!came_as_known(packet, flow, reply) || (wraps && packet->ip_length > node->tunnel_mtu))
     return pass(ctx, hook, not_ours);
-  if (icmp_refuses(ctx, packet, &flow)) flow_refused(hook, packet, &flow, tick_now(node));
+  if (icmp_refuses(ctx, packet, life, reply)) flow_refused(hook, packet, flow, tick_now(node));
   if (packet->ttl <= 1) return drop(ctx, hook, XLB_DROP_TTL); /* RFC 1122 3.2.2: no error about an error */
-  struct hop hop = {.state = HOP_KNOWN, .ifindex = flow.ifindex};
-  if (answers_node(&flow)) {
-    hop.ifindex = flow.in_ifindex;
-  } else if (flow.epoch != node->epoch && (flow.kind != XLB_KIND_LOCAL || flow.reply)) {
-    hop_resolve(ctx, &key, &flow, &hop);
-  }
+  struct hop hop = {};
+  hop_find(ctx, epoch, flow, reply, &hop);
   if (hop.state == HOP_NONE) return drop(ctx, hook, XLB_DROP_NO_ROUTE);
-  if (!can_send(ctx, &flow, &hop)) return pass(ctx, hook, XLB_COUNT_PASS_TO_TC);
+  if (!can_send(ctx, flow, reply, &hop)) return pass(ctx, hook, XLB_COUNT_PASS_TO_TC);
 
   count(hook, XLB_COUNT_ICMP_ERROR, packet->frame_length);
   long error = tunnelled ? ctx_remove_tunnel(ctx) : 0;
   __u8 tos = tunnelled ? vxlan_inner_tos(packet) : packet->tos;
-  if (error == 0) error = icmp_rewrite(ctx, node, packet, &key, &flow, tos);
-  if (error == 0 && wraps) error = vxlan_encapsulate(ctx, node, packet, &flow);
-  if (error == 0) error = nat_set_macs(ctx, flow.dmac, flow.smac);
+  if (error == 0) error = icmp_rewrite(ctx, node, packet, &key, flow, flow_away(flow, reply), tos);
+  if (error == 0 && wraps) error = vxlan_encapsulate(ctx, node, packet, flow, reply);
+  if (error == 0) error = nat_set_macs(ctx, hop.dmac, hop.smac);
   if (error != 0) return drop(ctx, hook, XLB_DROP_REWRITE_FAILED);
-  return send(ctx, hook, &flow, &hop);
+  if (!xlb_life_same(XLB_LOAD(flow->life), life)) return drop(ctx, hook, XLB_DROP_FLOW_CHANGED);
+  return send(ctx, hook, flow, reply, &hop);
 }
 
 #endif

@@ -13,10 +13,11 @@ static __always_inline struct xlb_backend_load* load_of(__u32 backend) {
   return bpf_map_lookup_elem(&backend_load, &backend);
 }
 
-/* A flow begins or ends, seen by its entry of either direction. What comes by a peer was chosen there and counts there:
+/* A flow begins or ends. What comes by a peer was chosen there and counts there:
  * else tasks here would look busier than others to the node that compares them. */
 static __always_inline void load_count(const struct xlb_flow* flow, __u32 change) {
-  if (flow->kind == XLB_KIND_LOCAL && flow->vni != 0) return;
+  if (flow->kind == XLB_KIND_LOCAL && flow->tunnel.vni != 0) return;
+  if (flow->backend == 0) return; /* a mark of Docker's */
   struct xlb_backend_load* load = load_of(flow->backend);
   if (load != NULL) __sync_fetch_and_add(&load->live, change);
 }

@@ -19,31 +19,44 @@ struct hop {
   enum hop_state state;
   __u32 ifindex;
   __be32 gateway; /* HOP_UNRESOLVED: the neighbour to ask for; 0: let the kernel route */
+  __u8 dmac[XLB_ETH_ALEN];
+  __u8 smac[XLB_ETH_ALEN];
 };
 
-static __always_inline void hop_of_local(struct xlb_flow* flow, const struct xlb_backend* backend) {
-  flow->ifindex = backend->ifindex;
-  __builtin_memcpy(flow->dmac, backend->dmac, XLB_ETH_ALEN);
-  __builtin_memcpy(flow->smac, backend->smac, XLB_ETH_ALEN);
+static __always_inline void hop_of_flow(const struct xlb_flow_hop* kept, struct hop* hop) {
+  hop->state = HOP_KNOWN;
+  hop->ifindex = kept->ifindex;
+  __builtin_memcpy(hop->dmac, kept->dmac, XLB_ETH_ALEN);
+  __builtin_memcpy(hop->smac, kept->smac, XLB_ETH_ALEN);
+}
+
+/* To a task on this node, by its veth. */
+static __always_inline void hop_of_local(__u32 id, struct hop* hop) {
+  struct xlb_backend* backend = bpf_map_lookup_elem(&backends, &id);
+  if (backend == NULL) return;
+  hop->ifindex = backend->ifindex;
+  __builtin_memcpy(hop->dmac, backend->dmac, XLB_ETH_ALEN);
+  __builtin_memcpy(hop->smac, backend->smac, XLB_ETH_ALEN);
 }
 
 static __always_inline int is_zero_mac(const __u8* mac) {
   return (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]) == 0;
 }
 
-/* Writes what the FIB says into `flow` when it is complete. (A global function: see begin() in balance.h.) */
-__noinline int hop_resolve(ctx_t* ctx, const struct xlb_flow_key* key, struct xlb_flow* flow, struct hop* hop) {
-  if (key == NULL || flow == NULL || hop == NULL) return 0;
+/* What the FIB says of the flow's direction `reply`. (A global function: see begin() in begin.h.) */
+__noinline int hop_resolve(ctx_t* ctx, const struct xlb_flow* flow, __u8 reply, struct hop* hop) {
+  if (flow == NULL || hop == NULL) return 0;
   struct bpf_fib_lookup fib = {};
   hop->state = HOP_NONE;
-  int tunnelled = flow_wraps(flow);
+  int tunnelled = flow_wraps(flow, reply);
+  const struct xlb_flow_key* away = flow_away(flow, reply);
   fib.family = AF_INET_FAMILY;
-  fib.l4_protocol = tunnelled ? IPPROTO_UDP : key->proto;
-  fib.ipv4_src = tunnelled ? flow->tunnel_src : flow->saddr;
-  fib.ipv4_dst = tunnelled ? flow->tunnel_dst : flow->daddr;
+  fib.l4_protocol = tunnelled ? IPPROTO_UDP : away->proto;
+  fib.ipv4_src = tunnelled ? flow->tunnel.src : away->daddr;
+  fib.ipv4_dst = tunnelled ? flow->tunnel.dst : away->saddr;
   /* The rules see the packet as one that came by the uplink, also when it comes out of a task. A client on the node is
    * answered without a route, and what it sends leaves as the node's own packet, which rules see as from `lo`. */
-  int from_node = !flow->reply && is_on_node(key->zone);
+  int from_node = !reply && is_on_node(flow->key[0].zone);
   fib.ifindex = from_node ? LOOPBACK_IFINDEX : flow->in_ifindex;
   long result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
   /* Older kernels call a neighbour known while its address is still asked for. */
@@ -51,9 +64,8 @@ __noinline int hop_resolve(ctx_t* ctx, const struct xlb_flow_key* key, struct xl
   if (result == BPF_FIB_LKUP_RET_SUCCESS) {
     hop->state = HOP_KNOWN;
     hop->ifindex = fib.ifindex;
-    flow->ifindex = fib.ifindex;
-    __builtin_memcpy(flow->dmac, fib.dmac, XLB_ETH_ALEN);
-    __builtin_memcpy(flow->smac, fib.smac, XLB_ETH_ALEN);
+    __builtin_memcpy(hop->dmac, fib.dmac, XLB_ETH_ALEN);
+    __builtin_memcpy(hop->smac, fib.smac, XLB_ETH_ALEN);
   } else if (result == BPF_FIB_LKUP_RET_NO_NEIGH) {
     hop->state = HOP_UNRESOLVED;
     hop->ifindex = fib.ifindex;

@@ -28,9 +28,12 @@ struct packet {
   __be16 ip_id;
   __be16 udp_destination; /* 0 for TCP: what tells VXLAN at a glance */
   __u8 outer_tos;
-  __u8 pad;
-  __u16 fragment; /* the IP header's flags and offset */
-  __u16 pad2;
+  __u8 reply;       /* once its flow is found: 0 client to backend, 1 backend to client */
+  __u16 fragment;   /* the IP header's flags and offset */
+  __u8 was_dockers; /* a SYN that found the mark of a connection that Docker's mesh carried (is_dockers) */
+  __u8 pad2;
+  __u64 life;          /* of the flow that was found, as it was then */
+  __u32 epoch;         /* the node's, before the flow was looked for: what is decided on the way holds for this one */
   __be32 outer_source; /* tunnel: the addresses outside; else 0 */
   __be32 outer_destination;
   __u32 tried; /* backend that did not answer this SYN before; 0: none, or it is no SYN */

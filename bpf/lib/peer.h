@@ -19,28 +19,23 @@ static __always_inline int peer_is_known(const struct packet* packet) {
   return !is_zero_mac(peer->old_cookie) && same_mac(packet->inner_smac, peer->old_cookie);
 }
 
-/* Where the client's packets come from now, in the entry that they have. */
-static __always_inline void peer_take_way(const struct packet* packet, struct xlb_flow* flow) {
-  flow->tunnel_dst = packet->outer_source;
-  flow->tunnel_src = packet->outer_destination;
-  flow->vni = packet->vni;
-  __builtin_memcpy(flow->inner_dmac, packet->inner_dmac, XLB_ETH_ALEN);
-  __builtin_memcpy(flow->inner_smac, packet->inner_smac, XLB_ETH_ALEN);
+/* Where the client's packets come from now. */
+static __always_inline void peer_take_way(const struct packet* packet, struct xlb_tunnel* tunnel) {
+  tunnel->dst = packet->outer_source;
+  tunnel->src = packet->outer_destination;
+  tunnel->vni = packet->vni;
+  __builtin_memcpy(tunnel->inner_dmac, packet->inner_dmac, XLB_ETH_ALEN);
+  __builtin_memcpy(tunnel->inner_smac, packet->inner_smac, XLB_ETH_ALEN);
 }
 
 /* A client's packet came another way than its flow knows: by another peer or by itself in place of a peer, since its
- * routing or the swarm's DNS record changed. Its connection goes on, and its replies take the new way. UNDECIDED if so;
- * NO_FLOW if the packet means another backend, and so another flow. */
+ * routing or the swarm's DNS record changed. Its connection goes on, and its replies take the new way. UNDECIDED. */
 static __always_inline int peer_move(ctx_t* ctx, __u32 hook, const struct packet* packet, struct xlb_flow* flow) {
-  struct xlb_flow_key copy = packet->key, *key = &copy;
-  struct xlb_flow_key reply_key;
-  flow_peer_key(key, flow, &reply_key);
-  struct xlb_flow* reply = flow_lookup(&reply_key);
-  if (reply == NULL || !is_peer(key, reply)) return flow_forget(key, flow), NO_FLOW;
-  peer_take_way(packet, flow);
-  peer_take_way(packet, reply);
-  flow->in_ifindex = reply->in_ifindex = ctx_ifindex(ctx);
-  reply->epoch = 0; /* it has to find its next hop anew */
+  if (!xlb_pin(flow, packet->life)) return drop(ctx, hook, XLB_DROP_FLOW_BUSY);
+  peer_take_way(packet, &flow->tunnel);
+  flow->in_ifindex = ctx_ifindex(ctx);
+  flow->hop[1].epoch = 0; /* replies have to find their next hop anew */
+  xlb_unpin(flow);
   count(hook, XLB_COUNT_FLOW_CONTINUED, packet->frame_length);
   return UNDECIDED;
 }
@@ -58,15 +53,17 @@ __noinline int peer_review(ctx_t* ctx, __u32 hook, const struct packet* packet, 
   }
   if (!peer_is_known(packet)) return peer_stranger(ctx, hook, packet);
   if (packet->key.zone == XLB_ZONE_PEER) {
-    if (flow->tunnel_dst != packet->outer_source) return drop(ctx, hook, XLB_DROP_PEER_NO_FLOW);
-    __builtin_memcpy(flow->inner_smac, packet->inner_smac, XLB_ETH_ALEN); /* the peer's cookie is a newer one */
+    if (flow->tunnel.dst != packet->outer_source) return drop(ctx, hook, XLB_DROP_PEER_NO_FLOW);
+    if (!xlb_pin(flow, packet->life)) return UNDECIDED;
+    __builtin_memcpy(flow->tunnel.inner_smac, packet->inner_smac, XLB_ETH_ALEN); /* the peer's cookie is a newer one */
+    xlb_unpin(flow);
     return UNDECIDED;
   }
   struct xlb_flow_key copy = packet->key;
-  if (flow->kind != XLB_KIND_LOCAL) return flow_forget(&copy, flow), NO_FLOW;
+  if (flow->kind != XLB_KIND_LOCAL) return flow_forget(&copy, packet->life), NO_FLOW;
   __u32 id = flow->backend;
   struct xlb_backend* backend = bpf_map_lookup_elem(&backends, &id);
-  if (backend == NULL || !same_mac(backend->uid, packet->inner_dmac)) return flow_forget(&copy, flow), NO_FLOW;
+  if (backend == NULL || !same_mac(backend->uid, packet->inner_dmac)) return flow_forget(&copy, packet->life), NO_FLOW;
   return peer_move(ctx, hook, packet, flow);
 }
 
@@ -99,11 +96,11 @@ __noinline int peer_begin(ctx_t* ctx, __u32 hook, const struct packet* packet, s
   struct xlb_flow_key copy = packet->key, *key = &copy;
   __u32 now = tick_now(node);
   if (!flow_admit(node, now)) return drop(ctx, hook, XLB_DROP_NEW_FLOW_LIMIT);
-  flow->saddr = source_towards(ctx, node, key, backend);
-  if (flow->saddr == 0) return drop(ctx, hook, XLB_DROP_PEER_NO_TASK);
-  flow_begin(ctx, key, backend->service, id, backend, now, flow);
-  peer_take_way(packet, flow);
-  if (packet->key.proto == IPPROTO_TCP && !is_first_syn(packet)) flow->state = XLB_FLOW_REPLIED;
+  __be32 source = source_towards(ctx, node, key, backend);
+  if (source == 0) return drop(ctx, hook, XLB_DROP_PEER_NO_TASK);
+  flow_begin(ctx, key, backend->service, id, backend, source, flow);
+  peer_take_way(packet, &flow->tunnel);
+  if (packet->key.proto == IPPROTO_TCP && !is_first_syn(packet)) flow_set_state(flow, XLB_FLOW_REPLIED);
   return UNDECIDED;
 }
 

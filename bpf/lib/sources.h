@@ -31,14 +31,13 @@ static __always_inline int service_admits(ctx_t* ctx, __u32 hook, const struct x
 
 /* The same for a packet of a flow, when the node's epoch moved. A port that is left to somebody else keeps the flows
  * that it has. A flow that may not go on is forgotten. */
-static __always_inline int flow_stays_admitted(ctx_t* ctx, __u32 hook, const struct packet* packet,
-                                               const struct xlb_flow* flow) {
+static __always_inline int flow_stays_admitted(ctx_t* ctx, __u32 hook, const struct packet* packet) {
   struct xlb_flow_key copy = packet->key, *key = &copy;
-  if (flow->reply) return UNDECIDED;
+  if (packet->reply) return UNDECIDED;
   struct xlb_service* service = service_lookup(key);
   if (service == NULL) return UNDECIDED; /* then its backend is gone as well */
   int verdict = service_admits(ctx, hook, service, key, XLB_SOURCE_LIVING);
-  if (verdict != UNDECIDED) flow_forget(key, flow);
+  if (verdict != UNDECIDED) flow_forget(key, packet->life);
   return verdict;
 }
 

@@ -52,6 +52,9 @@ static __always_inline __sum16 csum_replace(__sum16 check, __u64 diff) {
   return (__sum16)~sum;
 }
 
+/* A sum of diffs as one 16-bit word. */
+static __always_inline __u16 csum_fold16(__u64 sum) { return (__u16)~csum_replace(0xffff, sum); }
+
 /* The diff of one 32-bit word, to be added up with others. */
 static __always_inline __u64 csum_word_diff(__u32 from, __u32 to) { return (__u64)(__u32)~from + to; }
 
@@ -80,6 +83,19 @@ static __always_inline __u16 pseudo_header_sum(const struct xlb_flow_key* key, _
   return (__u16)~csum_replace(0xffff, sum);
 }
 
+/* The Ethernet header of an IPv4 packet. The addresses lie one behind the other in every struct that has them, on four
+ * bytes each, as the kernel's own does not tell: clang would copy them byte by byte. */
+static __always_inline void eth_write(struct ethhdr* eth, const __u8* dmac, const __u8* smac) {
+  __u32* word = (__u32*)eth;
+  __u16* half = (__u16*)eth;
+  const __u32* source = (const __u32*)dmac;
+  (void)smac;
+  word[0] = source[0];
+  word[1] = source[1];
+  word[2] = source[2];
+  half[6] = bpf_htons(ETH_P_IP);
+}
+
 static __always_inline void eth_turn_round(struct ethhdr* eth) {
   __u8 sender[ETH_ALEN];
   __builtin_memcpy(sender, eth->h_source, ETH_ALEN);
@@ -90,6 +106,18 @@ static __always_inline void eth_turn_round(struct ethhdr* eth) {
 static __always_inline int same_mac(const __u8* a, const __u8* b) {
   __u32 differs = (__u32)(a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5]);
   return differs == 0;
+}
+
+struct l4_ports {
+  __be16 source;
+  __be16 destination;
+};
+
+static __always_inline __u32 ports_word(__be16 source, __be16 destination) {
+  struct l4_ports ports = {.source = source, .destination = destination};
+  __u32 word;
+  __builtin_memcpy(&word, &ports, sizeof(word));
+  return word;
 }
 
 /* Spreads every input bit over the 64 of the result (the finalizer of splitmix64, Steele et al. 2014). */

@@ -16,7 +16,7 @@
 #define XLB_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 #endif
 
-#define XLB_SCHEMA 3
+#define XLB_SCHEMA 4
 
 /* Sizes of the maps that are arrays, and so bounds of the ids in them. Id 0 is "none" for services and backends alike.
  */
@@ -29,7 +29,7 @@
 #define XLB_FRAGMENT_ENTRIES 16384
 #define XLB_AFFINITY_ENTRIES 262144
 #define XLB_MAX_PEERS 4096
-#define XLB_DEFAULT_FLOW_ENTRIES (512 * 1024)
+#define XLB_DEFAULT_FLOWS (256 * 1024)
 #define XLB_DEFAULT_NEW_FLOW_LIMIT 200000
 
 #define XLB_ETH_ALEN 6
@@ -174,7 +174,7 @@ struct xlb_affinity {
 };
 XLB_STATIC_ASSERT(sizeof(struct xlb_affinity) == 12, "xlb_affinity");
 
-/* ---- flows: one entry a direction ---- */
+/* ---- flows ---- */
 
 /* Where a packet was seen. The same five-tuple means different things on the wire, inside the tunnel, and coming out of
  * a task: overlay and bridge subnets may overlap the LAN's. */
@@ -197,7 +197,7 @@ struct xlb_flow_key {
 };
 XLB_STATIC_ASSERT(sizeof(struct xlb_flow_key) == 16, "xlb_flow_key");
 
-/* What a flow's two entries have both seen, as bits of xlb_flow.state. UDP uses REPLIED alone. */
+/* What was seen of a flow, as bits; in xlb_flow.life. UDP uses REPLIED alone. */
 enum xlb_flow_state {
   XLB_FLOW_REPLIED = 1,    /* the backend answered (TCP: SYN+ACK) */
   XLB_FLOW_FIN_CLIENT = 2, /* the client closed its half */
@@ -208,35 +208,71 @@ enum xlb_flow_state {
 };
 #define XLB_FLOW_FIN_BOTH (XLB_FLOW_FIN_CLIENT | XLB_FLOW_FIN_BACKEND)
 
-/* Everything that a hit needs. The other direction's key is the rewritten tuple turned round. An entry of kind
- * XLB_KIND_NONE has no other direction: it marks a connection that Docker's own mesh carries, and its packets pass up.
- */
-struct xlb_flow {
-  __be32 saddr; /* addresses and ports after the rewrite */
-  __be32 daddr;
-  __be16 sport;
-  __be16 dport;
-  __u32 ifindex; /* out of this device; 0: not yet known */
-  __u32 epoch;   /* xlb_node.epoch at which next hop and backend were found good; 0: never */
-  __u32 seen;    /* tick of the last packet in either direction, see xlb_node.tick_shift */
-  __u32 service; /* ids */
-  __u32 backend;
-  __u32 generation;        /* the backend's when the flow was made */
-  __u8 kind;               /* enum xlb_kind of the backend */
-  __u8 reply;              /* 0: client to backend, 1: backend to client */
-  __u8 state;              /* enum xlb_flow_state, bits */
-  __u8 peer_zone;          /* zone of the other direction's key */
-  __u8 dmac[XLB_ETH_ALEN]; /* next hop on ifindex; local: the task */
+/* Where packets of one direction leave. */
+struct xlb_flow_hop {
+  __u32 ifindex;
+  __u32 epoch;             /* xlb_node.epoch at which it, and the backend, were found good; 0: never */
+  __u8 dmac[XLB_ETH_ALEN]; /* next hop on ifindex */
   __u8 smac[XLB_ETH_ALEN];
-  __be32 tunnel_dst; /* vxlan, peer: the node that runs the task; replies must come from it. Local: the peer by which
-                        the client's packets come; 0: they come by themselves */
-  __be32 tunnel_src;
+};
+
+/* The tunnel that a flow crosses; vni 0: none. */
+struct xlb_tunnel {
+  __be32 dst; /* vxlan, peer: the node that runs the task; replies must come from it. Local: the peer by which the
+                 client's packets come */
+  __be32 src;
   __be32 vni;                    /* and, in xlb's own, the bits of enum xlb_tunnel_flags */
   __u8 inner_dmac[XLB_ETH_ALEN]; /* in xlb's own VNI: the first bytes of the backend's uid */
   __u8 inner_smac[XLB_ETH_ALEN]; /* in xlb's own VNI: the cookie that the pair of nodes knows */
-  __u32 in_ifindex;              /* the uplink that the client's packets come in by */
 };
-XLB_STATIC_ASSERT(sizeof(struct xlb_flow) == 80, "xlb_flow");
+
+/* Everything that a hit needs, for both directions. [0] is the client's packets, [1] the backend's answers: each is
+ * found by its key, and what it becomes is the other key turned round. A flow of kind XLB_KIND_NONE has no answers: it
+ * marks a connection that Docker's own mesh carries, and its packets pass up. */
+struct xlb_flow {
+  __u64 life; /* tick of the last packet in either direction, state, and whose this place is: xlb/flow_table.h */
+  struct xlb_flow_key key[2];
+  struct xlb_flow_hop hop[2];
+  __u32 service; /* ids */
+  __u32 backend;
+  __u32 generation; /* the backend's when the flow was made */
+  struct xlb_tunnel tunnel;
+  __u32 in_ifindex; /* the device that the client's packets come in by */
+  __u8 kind;        /* enum xlb_kind of the backend */
+  __u8 pad[3];
+  __u16 ip_diff; /* what the rewrite of a client's packet adds to the checksums of its IPv4 and L4 headers: one's */
+  __u16 l4_diff; /* complement sums of (~old + new), RFC 1624. That of an answer is the complement */
+};
+XLB_STATIC_ASSERT(sizeof(struct xlb_flow) == 128, "xlb_flow");
+
+/* flow_heads, flows: a table of our own in two arrays, mapped by xlbd; xlb/flow_table.h has its rules. Bucket i has the
+ * head i and the flows from i * XLB_FLOW_WAYS on. Heads lie close together, so that most are in a cache and few pages
+ * hold them all; what a packet has to wait for is then one place in memory, its flow. */
+#define XLB_FLOW_WAYS 8
+#define XLB_FLOW_ANSWERS 16
+#define XLB_FLOW_GROUP 4   /* buckets whose flows share a page of memory */
+#define XLB_FLOW_PROBES 12 /* buckets in which a key may be found */
+
+struct xlb_flow_head {
+  __u16 tags[XLB_FLOW_WAYS];           /* of the bucket's flows; 0: the place is free */
+  __u16 answer_tags[XLB_FLOW_ANSWERS]; /* of answers[i] */
+  __u32 lock;                          /* 1: somebody files a key whose home this is */
+  __u32 spilled;                       /* keys whose home this is and that are found elsewhere */
+  __u64 pad;
+  __u32 answers[XLB_FLOW_ANSWERS]; /* where flows are whose key[1] has its home here: slots */
+};
+XLB_STATIC_ASSERT(sizeof(struct xlb_flow_head) == 128, "xlb_flow_head");
+
+/* 6.1 flows to a bucket: so every flow finds a place, though not each in its home, until the table has as many as it is
+ * made for. 189 bytes a flow. */
+#define XLB_FLOW_BUCKETS(flows) ((((flows)*10ull + 60) / 61 + XLB_FLOW_GROUP - 1) / XLB_FLOW_GROUP * XLB_FLOW_GROUP)
+#define XLB_BUCKETS_HOLD(buckets) ((buckets)*61ull / 10)
+
+struct xlb_flow_config {
+  __u64 seed[4]; /* of the hash; as long as the table lives */
+  __u32 buckets;
+  __u32 pad;
+};
 
 /* ---- fragments: a datagram's ports, which its first fragment alone has ---- */
 
@@ -279,8 +315,9 @@ struct xlb_node {
   __be32 sandbox_addr;  /* the ingress sandbox's on it: Docker's own mesh answers there, to this node alone; 0: none */
   __u32 pad;
   struct xlb_network task_networks[XLB_TASK_NETWORKS]; /* to a client in one, tasks here see bridge_addr */
+  struct xlb_flow_config flow_table;
 };
-XLB_STATIC_ASSERT(sizeof(struct xlb_node) == 104, "xlb_node");
+XLB_STATIC_ASSERT(sizeof(struct xlb_node) == 144, "xlb_node");
 
 /* ---- peers: xlb on other nodes, and its own VNI ----
  *
@@ -394,10 +431,13 @@ struct xlb_stats {
 };
 XLB_STATIC_ASSERT(sizeof(struct xlb_stats) == 40, "xlb_stats");
 
-/* new_flows: per CPU, the flood guard's state. */
+/* new_flows: per CPU, what it needs to make a flow. */
 struct xlb_new_flows {
-  __u32 tick;
+  __u32 tick; /* the flood guard: flows made in this tick */
   __u32 made;
+  __u32 crowded; /* and those of them that found no free place */
+  __u32 pad;
+  struct xlb_flow fresh; /* the one that is being made */
 };
 
 #endif

@@ -17,7 +17,6 @@ class DockerTest : public UplinkTest {
   }
   static Packet TcpReply() { return Packet::Tcp(kTask, kSnat).Macs(kTaskMac, kIngressMac).Flags("SA"); }
   static Packet UdpReply() { return Packet::Udp(kTask, kSnat).Macs(kTaskMac, kIngressMac).Payload("answer"); }
-  void Mark(const Packet& packet, xlb_zone zone) { WriteFlow(packet, xlb_flow{}, zone); }
 };
 XLB_BOTH_UPLINK_PROGRAMS(DockerTest);
 
@@ -26,7 +25,7 @@ TEST_P(DockerTest, DatagramsOfItsFlowsPassUp) {
   Passed(ClientUdp(), {"pass_docker"});
   RaiseEpoch();  // a mark has no backend that could be gone
   Passed(ClientUdp(), {"pass_docker"});
-  EXPECT_EQ(FlowEntries(), 1u);
+  EXPECT_EQ(Flows(), 1u);
 }
 
 TEST_P(DockerTest, AMarkLivesWithItsPackets) {
@@ -83,7 +82,7 @@ class DockerTaskTest : public PacketTest {};
 TEST_F(DockerTaskTest, DatagramsOfAContainersFlowPassUp) {
   Use(OneService(Vxlan("10.0.0.7")));
   const Packet datagram = Packet::Udp("172.17.0.2:40000", kService).Payload("question");
-  WriteFlow(datagram, xlb_flow{}, XLB_ZONE_TASK);
+  Mark(datagram, XLB_ZONE_TASK);
   ExpectPassed(Program::kTask, datagram.Build(), {"pass_docker"});
 }
 

@@ -7,6 +7,7 @@
 #include <linux/pkt_cls.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <string_view>
 
 #include "tc.skel.h"
@@ -88,6 +89,20 @@ std::string ToString(Verdict verdict) {
   return "unknown";
 }
 
+LoadedPrograms::MapSizes LoadedPrograms::TableFor(uint64_t flows) {
+  const auto buckets = static_cast<uint32_t>(XLB_FLOW_BUCKETS(flows));
+  return {{"flow_heads", buckets}, {"flows", buckets * XLB_FLOW_WAYS}};
+}
+
+xlb_flow_config FlowConfigOf(const MapFds& maps) {
+  bpf_map_info info{};
+  uint32_t length = sizeof(info);
+  if (bpf_obj_get_info_by_fd(maps.flow_heads, &info, &length) != 0) std::abort();
+  return {.seed = {0x9e3779b97f4a7c15, 0xd1b54a32d192ed03, 0x8cb92ba72f3d8dd7, 0xaef17502108ef2d9},
+          .buckets = info.max_entries,
+          .pad = 0};
+}
+
 absl::StatusOr<std::unique_ptr<LoadedPrograms>> LoadedPrograms::Load(const MapSizes& sizes) {
   std::unique_ptr<LoadedPrograms> programs(new LoadedPrograms);
   XLB_RETURN_IF_ERROR(programs->Open(sizes));
@@ -105,6 +120,8 @@ absl::Status LoadedPrograms::Open(const MapSizes& sizes) {
   if (tc_bpf__load(tc_) != 0) return ErrnoStatus(errno, "cannot load the TC object");
 
   maps_ = MapFdsOf(xdp_->maps);
+  XLB_ASSIGN_OR_RETURN(FlowMemory flows, FlowMemory::Map(maps_.flow_heads, maps_.flows, FlowConfigOf(maps_)));
+  flows_.emplace(std::move(flows));
 
   // Metadata in front of the frame is what can be poisoned. Older kernels take 32 bytes of it, which is not all that a
   // tunnel header covers, but better than none.
@@ -137,6 +154,7 @@ int LoadedPrograms::fd(Program program) const {
 }
 
 int LoadedPrograms::clock_fd() const { return bpf_program__fd(tc_->progs.xlb_clock); }
+int LoadedPrograms::mark_fd() const { return bpf_program__fd(tc_->progs.xlb_mark); }
 
 Outcome LoadedPrograms::Run(Program program, const Bytes& frame, const RunOptions& options) const {
   return program == Program::kXdp ? RunXdp(frame, options) : RunTc(program, frame, options);

@@ -6,9 +6,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/status.h"
+#include "dataplane/flow_memory.h"
 #include "dataplane/map_fds.h"
 #include "packet/bytes.h"
 #include "xlb/abi.h"
@@ -40,11 +42,15 @@ struct RunOptions {
   uint32_t metadata_length = 0;  // XDP only: taken from the headroom; 0: as much as is good for poison
 };
 
+// The flow table of the maps: always with the same seed, so that a test meets the same collisions each time.
+xlb_flow_config FlowConfigOf(const MapFds& maps);
+
 class LoadedPrograms {
  public:
   // Both objects with one set of maps between them; maps that are named get as many entries.
   using MapSizes = std::map<std::string, uint32_t, std::less<>>;
   static absl::StatusOr<std::unique_ptr<LoadedPrograms>> Load(const MapSizes& sizes);
+  static MapSizes TableFor(uint64_t flows);
   ~LoadedPrograms();
   LoadedPrograms(const LoadedPrograms&) = delete;
   LoadedPrograms& operator=(const LoadedPrograms&) = delete;
@@ -54,8 +60,10 @@ class LoadedPrograms {
   Outcome Run(Program program, const Bytes& frame, const RunOptions& options) const;
 
   const MapFds& maps() const { return maps_; }
+  const FlowMemory& flows() const { return *flows_; }
   int fd(Program program) const;
   int clock_fd() const;
+  int mark_fd() const;
 
  private:
   LoadedPrograms() = default;
@@ -66,6 +74,7 @@ class LoadedPrograms {
   xdp_bpf* xdp_ = nullptr;
   tc_bpf* tc_ = nullptr;
   MapFds maps_{};
+  std::optional<FlowMemory> flows_;
   uint32_t poison_length_ = 0;
 };
 

@@ -14,12 +14,10 @@
 namespace xlb::test {
 namespace {
 
-constexpr uint32_t kFlowEntries = 4096;  // few, so that the table is soon emptied and soon full
-
 TestNetwork network;
 std::unique_ptr<LoadedPrograms> programs;
 
-// Per-CPU counters of new flows and lists of the LRU map: with one CPU, cases always find the same.
+// Per-CPU counters of new flows: with one CPU, cases always find the same.
 void StayOnOneCpu() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -34,7 +32,7 @@ int Main(int argc, char** argv) {
   StayOnOneCpu();
   auto entered = EnterTestNetwork();
   if (absl::IsUnavailable(entered.status())) return Skip(std::string(entered.status().message()));
-  auto loaded = entered.ok() ? LoadedPrograms::Load({{"flows", kFlowEntries}}) : entered.status();
+  auto loaded = entered.ok() ? LoadedPrograms::Load(LoadedPrograms::TableFor(kTableFlows)) : entered.status();
   if (!loaded.ok()) {
     std::fprintf(stderr, "%s\n", std::string(loaded.status().message()).c_str());
     return 1;

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <string>
 
+#include "packet/loaded_programs.h"
 #include "packet/test_network.h"
 
 namespace xlb::test {
@@ -49,6 +50,12 @@ void ClearHash(int fd) {
 void ClearArray(int fd, uint32_t elements, size_t value_size) {
   const std::vector<uint8_t> zeros(value_size * static_cast<size_t>(libbpf_num_possible_cpus()));
   for (uint32_t index = 0; index < elements; index++) Put(fd, index, zeros[0]);
+}
+
+void ClearFlows(const MapFds& maps) {
+  const auto memory = FlowMemory::Map(maps.flow_heads, maps.flows, FlowConfigOf(maps));
+  if (!memory.ok()) std::abort();
+  memory->Clear();
 }
 
 }  // namespace
@@ -174,7 +181,7 @@ void ClearMaps(const MapFds& maps) {
   ClearHash<uint32_t>(maps.addrs);
   ClearHash<uint32_t>(maps.uplinks);
   ClearHash<xlb_service_key>(maps.services);
-  ClearHash<xlb_flow_key>(maps.flows);
+  ClearFlows(maps);
   ClearHash<xlb_fragment_key>(maps.fragments);
   ClearHash<xlb_affinity_key>(maps.affinity);
   ClearHash<uint32_t>(maps.peers);
@@ -206,7 +213,9 @@ void Node::Write(const MapFds& maps) const {
   }
   for (const uint32_t address : addresses_) Put(maps.addrs, address, uint8_t{1});
   for (const auto& [ifindex, uplink] : uplinks_) Put(maps.uplinks, ifindex, uplink);
-  Put(maps.node, uint32_t{0}, self);
+  xlb_node record = self;
+  record.flow_table = FlowConfigOf(maps);
+  Put(maps.node, uint32_t{0}, record);
 }
 
 }  // namespace xlb::test

@@ -231,44 +231,33 @@ PacketTest::Chosen PacketTest::ExpectTunnelled(Program program, Verdict verdict,
   return chosen;
 }
 
-std::optional<xlb_flow> PacketTest::FlowOf(const Packet& packet, xlb_zone zone) const {
-  const xlb_flow_key key = KeyOf(packet, zone);
-  xlb_flow flow;
-  if (bpf_map_lookup_elem(Programs().maps().flows, &key, &flow) != 0) return std::nullopt;
-  return flow;
+std::optional<FlowEntry> PacketTest::FlowOf(const Packet& packet, xlb_zone zone) const {
+  return FindFlow(Programs().flows(), KeyOf(packet, zone));
 }
 
-void PacketTest::WriteFlow(const Packet& packet, const xlb_flow& flow, xlb_zone zone) {
-  const xlb_flow_key key = KeyOf(packet, zone);
-  ASSERT_EQ(bpf_map_update_elem(Programs().maps().flows, &key, &flow, BPF_ANY), 0);
+void PacketTest::Mark(const Packet& packet, xlb_zone zone) {
+  xlb_flow mark{};
+  mark.key[0] = KeyOf(packet, zone);
+  ASSERT_TRUE(FileFlow(Programs().flows(), mark));
+}
+
+void PacketTest::Occupy(const Packet& answer, std::string_view client, xlb_zone zone) {
+  xlb_flow flow{};
+  flow.key[0] = KeyOf(Packet::Tcp(client, fmt::format("{}:8091", kNodeIp)), XLB_ZONE_UPLINK);
+  flow.key[1] = KeyOf(answer, zone);
+  flow.kind = XLB_KIND_ROUTE;
+  ASSERT_TRUE(FileFlow(Programs().flows(), flow));
 }
 
 void PacketTest::EvictFlow(const Packet& packet, xlb_zone zone) {
-  const xlb_flow_key key = KeyOf(packet, zone);
-  ASSERT_EQ(bpf_map_delete_elem(Programs().maps().flows, &key), 0) << "there was no such flow";
+  ASSERT_TRUE(RemoveFlow(Programs().flows(), KeyOf(packet, zone))) << "there was no such flow";
 }
 
-size_t PacketTest::FlowEntries() const {
-  size_t entries = 0;
-  xlb_flow_key key;
-  const xlb_flow_key* last = nullptr;
-  while (bpf_map_get_next_key(Programs().maps().flows, last, &key) == 0) {
-    last = &key;
-    entries++;
-  }
-  return entries;
-}
+size_t PacketTest::Flows() const { return CountFlows(Programs().flows()); }
 
 void PacketTest::MarkAnswered() const {
-  const int flows = Programs().maps().flows;
-  xlb_flow_key key;
-  const xlb_flow_key* last = nullptr;
-  while (bpf_map_get_next_key(flows, last, &key) == 0) {
-    last = &key;
-    xlb_flow flow;
-    if (bpf_map_lookup_elem(flows, &key, &flow) != 0) continue;
-    flow.state |= XLB_FLOW_REPLIED;
-    bpf_map_update_elem(flows, &key, &flow, BPF_EXIST);
+  for (xlb_flow& flow : Programs().flows().flows()) {
+    if (xlb_life_is_live(flow.life)) xlb_life_note(&flow, flow.life, xlb_life_seen(flow.life), XLB_FLOW_REPLIED, 0);
   }
 }
 

@@ -13,12 +13,15 @@
 #include <string_view>
 #include <vector>
 
+#include "packet/flow_entry.h"
 #include "packet/loaded_programs.h"
 #include "packet/node.h"
 #include "packet/packet_builder.h"
 #include "packet/test_network.h"
 
 namespace xlb::test {
+
+constexpr uint32_t kTableFlows = 2048;  // that the table is made for: few, so that it is soon emptied and soon full
 
 // Set by main: the network that the process is in and the programs in the kernel.
 const TestNetwork& Network();
@@ -71,11 +74,14 @@ class PacketTest : public testing::Test {
   Chosen ExpectTunnelled(Program program, Verdict verdict, const Bytes& frame, const Bytes& inner, const Names& counted,
                          const char* file = __builtin_FILE(), int line = __builtin_LINE());
 
-  // The entry under which packets like this one are found; null when there is none.
-  std::optional<xlb_flow> FlowOf(const Packet& packet, xlb_zone zone = XLB_ZONE_UPLINK) const;
-  void WriteFlow(const Packet& packet, const xlb_flow& flow, xlb_zone zone = XLB_ZONE_UPLINK);
+  // The flow to which packets like this one belong; null when there is none.
+  std::optional<FlowEntry> FlowOf(const Packet& packet, xlb_zone zone = XLB_ZONE_UPLINK) const;
+  // A connection of Docker's own mesh that has such packets.
+  void Mark(const Packet& packet, xlb_zone zone = XLB_ZONE_UPLINK);
+  // Another client's flow whose answers are packets like this one.
+  void Occupy(const Packet& answer, std::string_view client, xlb_zone zone = XLB_ZONE_UPLINK);
   void EvictFlow(const Packet& packet, xlb_zone zone = XLB_ZONE_UPLINK);
-  size_t FlowEntries() const;
+  size_t Flows() const;  // marks as well
   // As if the backend of every flow had answered.
   void MarkAnswered() const;
 

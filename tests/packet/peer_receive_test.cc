@@ -57,7 +57,7 @@ TEST_F(PeerReceiveTest, TheTaskSeesTheClient) {
   Returned(FromTask("SA"), kEntry);
   Delivered(PeerFrame(Asks("PA").Payload("question")), AtTask(Asks("PA").Payload("question")), {"forward_local"});
   Returned(FromTask("PA").Payload("answer"), kEntry);
-  EXPECT_EQ(FlowEntries(), 2u);
+  EXPECT_EQ(Flows(), 1u);
 }
 
 TEST_F(PeerReceiveTest, XdpLeavesTheDeliveryToTc) {
@@ -89,7 +89,7 @@ TEST_F(PeerReceiveTest, FramesOfStrangersReachNoTask) {
   Unknown(with_cookie("c1:c2:c3:c4:c5:c7"));
   Unknown(with_cookie(kNoMac));
   Unknown(with_cookie(kOtherCookie));  // that of another pair
-  EXPECT_EQ(FlowEntries(), 0u);
+  EXPECT_EQ(Flows(), 0u);
   Begin();
   Unknown(PeerFrame(Asks("A")).From("192.0.2.66:51000"));
   Unknown(with_cookie("c1:c2:c3:c4:c5:c7"));
@@ -119,7 +119,7 @@ TEST_F(PeerReceiveTest, ATaskThatIsNotHere) {
   node_.backend(1).state = XLB_BACKEND_DOWN;
   Rewrite();
   Unknown(PeerFrame(Asks("S")), "drop.peer_no_task");
-  EXPECT_EQ(FlowEntries(), 0u);
+  EXPECT_EQ(Flows(), 0u);
 }
 
 TEST_F(PeerReceiveTest, ADrainingTaskKeepsWhatThePeerSends) {
@@ -173,7 +173,7 @@ TEST_F(PeerReceiveTest, ThePeersNewChoiceIsANewFlow) {
   Begin();
   const Packet frame = PeerFrame(Asks("S")).Vxlan(XLB_PEER_VNI, Asks("S").Macs(kCookieMac, kOtherUid).Build());
   Delivered(frame, ToTask(Asks("S"), kClient, "172.18.0.4:80", kBridgeMac), {"flow_new", "forward_local"});
-  EXPECT_EQ(FlowEntries(), 2u);
+  EXPECT_EQ(Flows(), 1u);
   EXPECT_FALSE(FlowOf(FromTask("SA"), XLB_ZONE_TASK));
 }
 

@@ -247,7 +247,7 @@ TEST_P(PropertyTest, AFrameIsPassedAsItCameOrSentWholeOrDroppedAndCounted) {
   }
   fmt::print("seed {}:", GetParam());
   for (const auto& [name, count] : outcomes) fmt::print(" {} {},", name, count);
-  fmt::print(" flow entries {}\n", FlowEntries());
+  fmt::print(" flows {}\n", Flows());
   // Frames that are all passed up would test nothing.
   EXPECT_GT(outcomes["transmit"] + outcomes["redirect"], outcomes["pass"] / 10);
   EXPECT_GT(outcomes["drop"], 0);

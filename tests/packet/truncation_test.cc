@@ -29,7 +29,7 @@ class TruncationTest : public PacketTest, public testing::WithParamInterface<Pro
       ASSERT_EQ(Programs().Run(Program::kUplink, packet.Build(), {.ifindex = ifindex_}).verdict, Verdict::kRedirect);
     }
     if (GetParam() == Program::kTask) ifindex_ = Network().task;
-    flows_ = FlowEntries();
+    flows_ = Flows();
   }
 
   // Passed unchanged, under one reason out of `reasons`.
@@ -45,7 +45,7 @@ class TruncationTest : public PacketTest, public testing::WithParamInterface<Pro
     const std::string name = moved.begin()->first.substr(moved.begin()->first.find('.') + 1);
     ASSERT_TRUE(reasons.count(name)) << name << " for " << Scapy(frame);
     ASSERT_EQ(moved.begin()->second, (Traffic{1, frame.size()}));
-    ASSERT_EQ(FlowEntries(), flows_);
+    ASSERT_EQ(Flows(), flows_);
   }
 
   size_t flows_ = 0;

@@ -107,7 +107,7 @@ TEST_F(WireTest, AVlanTagThatTheKernelTookOffIsSeen) {
   const Bytes frame = ClientTcp("S").Vlan(5).Build();
   ExpectCounted(uplink, frame, {{"tc.pass_vlan", {1, frame.size() - 4}}});
   ExpectCounted(task, frame, {{"task.pass_vlan", {1, frame.size() - 4}}});
-  EXPECT_EQ(FlowEntries(), 0u);
+  EXPECT_EQ(Flows(), 0u);
 }
 
 TEST_F(WireTest, TcSendsBackByTheSameDevice) {

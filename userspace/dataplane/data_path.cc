@@ -12,36 +12,57 @@
 
 namespace xlb {
 
+namespace {
+
+// The seed by which the pinned table's flows were filed; a new one for a new table.
+absl::StatusOr<xlb_flow_config> FlowConfigOf(const MapFds& maps, uint32_t buckets) {
+  const uint32_t zero = 0;
+  xlb_node pinned{};
+  if (bpf_map_lookup_elem(maps.node, &zero, &pinned) != 0) return ErrnoStatus(errno, "cannot read the map this_node");
+  if (pinned.schema == XLB_SCHEMA && pinned.flow_table.buckets == buckets) return pinned.flow_table;
+  XLB_ASSIGN_OR_RETURN(const xlb_flow_config config, NewFlowConfig(buckets));
+  // Flows that were filed by another seed would never be found again.
+  XLB_ASSIGN_OR_RETURN(const FlowMemory memory, FlowMemory::Map(maps.flow_heads, maps.flows, config));
+  memory.Clear();
+  return config;
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<DataPath>> DataPath::Open(const DataPathOptions& options) {
   XLB_ASSIGN_OR_RETURN(UniqueFd lock, LockPinDirectory(options.bpffs_dir));
   XLB_RETURN_IF_ERROR(CheckPinnedSchema(options.bpffs_dir));
   DataPathOptions used = options;
-  if (const uint32_t pinned = PinnedMapEntries(options.bpffs_dir, kFlowMapPin); pinned != 0) used.flow_entries = pinned;
+  if (const uint32_t pinned = PinnedMapEntries(options.bpffs_dir, kFlowHeadMapPin); pinned != 0)
+    used.flow_buckets = pinned;
   const bool was_empty = !HasPins(options.bpffs_dir);
-  auto loaded = Programs::Load(used.bpffs_dir, used.flow_entries);
+  auto loaded = Programs::Load(used.bpffs_dir, used.flow_buckets);
   if (!loaded.ok() && was_empty) (void)RemovePins(options.bpffs_dir);  // as if nobody had tried
   XLB_ASSIGN_OR_RETURN(Programs programs, std::move(loaded));
-  XLB_ASSIGN_OR_RETURN(auto store, KernelMapStore::Open(programs.maps()));
+  XLB_ASSIGN_OR_RETURN(const xlb_flow_config flow_table, FlowConfigOf(programs.maps(), used.flow_buckets));
+  XLB_ASSIGN_OR_RETURN(auto store, KernelMapStore::Open(programs.maps(), flow_table));
+  XLB_ASSIGN_OR_RETURN(FlowMemory flows,
+                       FlowMemory::Map(programs.maps().flow_heads, programs.maps().flows, flow_table));
   XLB_ASSIGN_OR_RETURN(HostSysctls sysctls, HostSysctls::Open(used.bpffs_dir));
   return std::unique_ptr<DataPath>(
-      new DataPath(used, std::move(lock), std::move(programs), std::move(store), std::move(sysctls)));
+      new DataPath(used, std::move(lock), std::move(programs), std::move(store), std::move(flows), std::move(sysctls)));
 }
 
 DataPath::DataPath(DataPathOptions options, UniqueFd lock, Programs programs, std::unique_ptr<KernelMapStore> store,
-                   HostSysctls sysctls)
+                   FlowMemory flows, HostSysctls sysctls)
     : options_(std::move(options)),
       lock_(std::move(lock)),
       programs_(std::move(programs)),
       store_(std::move(store)),
       counters_(programs_.maps()),
-      flows_(programs_.maps().flows, options_.flow_entries),
+      flows_(std::move(flows), programs_.mark_fd()),
       clock_(programs_.clock_fd()),
       host_sysctls_(std::move(sysctls)) {}
 
 absl::StatusOr<UplinkView> DataPath::AttachUplink(const UplinkDevice& device) {
   // TC first: XDP leaves packets to it from its first frame on.
   XLB_RETURN_IF_ERROR(AttachTc(device.ifindex, TcProgram::kUplink, programs_.uplink_tc_fd()));
-  const XdpAttachment xdp = AttachXdp(programs_, options_.bpffs_dir, options_.flow_entries, device, options_.xdp);
+  const XdpAttachment xdp = AttachXdp(programs_, options_.bpffs_dir, options_.flow_buckets, device, options_.xdp);
   const xlb_uplink value{.native_xdp = xdp.mode == "native" ? 1u : 0u};
   if (bpf_map_update_elem(programs_.maps().uplinks, &device.ifindex, &value, BPF_ANY) != 0) {
     return ErrnoStatus(errno, "cannot write the map uplinks");

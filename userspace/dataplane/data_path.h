@@ -25,7 +25,7 @@ namespace xlb {
 
 struct DataPathOptions {
   std::string bpffs_dir = "/sys/fs/bpf/xlb";
-  uint32_t flow_entries = XLB_DEFAULT_FLOW_ENTRIES;
+  uint32_t flow_buckets = XLB_FLOW_BUCKETS(XLB_DEFAULT_FLOWS);
   XdpMode xdp = XdpMode::kAuto;
 };
 
@@ -66,8 +66,6 @@ class DataPath {
   const std::vector<UplinkView>& uplinks() const { return views_; }
   // Why processes on the node itself may not be served; empty: they are.
   const std::string& host_warning() const { return host_warning_; }
-  // A pinned flow table of another size was taken over: what it holds; else 0.
-  uint32_t flow_entries() const { return flows_.capacity(); }
 
  private:
   // Devices that have one of the TC programs. What an earlier xlbd left is looked for once.
@@ -77,7 +75,7 @@ class DataPath {
   };
 
   DataPath(DataPathOptions options, UniqueFd lock, Programs programs, std::unique_ptr<KernelMapStore> store,
-           HostSysctls sysctls);
+           FlowMemory flows, HostSysctls sysctls);
   static absl::Status SetDevices(TcProgram program, int program_fd, const std::set<uint32_t>& wanted,
                                  TcDevices& devices);
   absl::StatusOr<UplinkView> AttachUplink(const UplinkDevice& device);

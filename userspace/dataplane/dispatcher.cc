@@ -64,13 +64,13 @@ absl::Status Attach(xdp_bpf* object, uint32_t ifindex) {
 
 }  // namespace
 
-absl::Status AttachByDispatcher(const std::string& bpffs_dir, uint32_t flow_entries, uint32_t ifindex) {
+absl::Status AttachByDispatcher(const std::string& bpffs_dir, uint32_t flow_buckets, uint32_t ifindex) {
   // Asked first, because libxdp, refused, would silently attach the program alone, by netlink and unpinned.
   if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, nullptr) != 1) {
     return absl::UnimplementedError("this kernel does not let programs of type EXT load");
   }
   const std::vector<uint32_t> earlier = OurPrograms(OpenMultiprog(ifindex).get());
-  XLB_ASSIGN_OR_RETURN(xdp_bpf * object, Programs::OpenXdp(bpffs_dir, flow_entries));
+  XLB_ASSIGN_OR_RETURN(xdp_bpf * object, Programs::OpenXdp(bpffs_dir, flow_buckets));
   const std::unique_ptr<xdp_bpf, void (*)(xdp_bpf*)> owner(object, xdp_bpf__destroy);
   if (absl::Status status = Attach(object, ifindex); !status.ok()) {
     (void)Remove(ifindex, earlier);  // the caller tries another way, which the old program would bar

@@ -11,7 +11,7 @@ namespace xlb {
 
 // Adds our program to the device's dispatcher (made if there is none), then removes the one that an earlier xlbd left
 // in it. The error says in a few words why the kernel does not let it; nothing is attached then.
-absl::Status AttachByDispatcher(const std::string& bpffs_dir, uint32_t flow_entries, uint32_t ifindex);
+absl::Status AttachByDispatcher(const std::string& bpffs_dir, uint32_t flow_buckets, uint32_t ifindex);
 
 // Removes every program of ours from the device's dispatcher. False when there is none.
 absl::StatusOr<bool> DetachFromDispatcher(uint32_t ifindex);

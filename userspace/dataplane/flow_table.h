@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "dataplane/batch.h"
+#include "dataplane/flow_memory.h"
 #include "xlb/abi.h"
 
 namespace xlb {
@@ -32,34 +32,36 @@ class TickClock {
 
 class FlowTable {
  public:
-  FlowTable(int map_fd, uint32_t capacity) : map_fd_(map_fd), capacity_(capacity) {}
+  // `mark_fd`: the program xlb_mark, which has the same table.
+  FlowTable(FlowMemory memory, int mark_fd) : memory_(std::move(memory)), mark_fd_(mark_fd) {}
 
-  // Every entry, both directions, as it is now. Does not make an entry look used.
-  absl::Status ForEach(const std::function<void(const xlb_flow_key&, const xlb_flow&)>& visit) const;
+  // Every flow and mark, as it is now: whole, though the programs write the table meanwhile.
+  void ForEach(const std::function<void(const xlb_flow&)>& visit) const;
 
   // Marks packets as Docker's: those with these keys pass up, and their ports go to no flow of ours, until they have
   // not been seen for long. What is filed already stays. At most a quarter of the table is given to it; returns how
   // many keys are marked.
-  absl::StatusOr<size_t> MarkDockers(std::span<const xlb_flow_key> keys, uint32_t now) const;
+  absl::StatusOr<size_t> MarkDockers(std::span<const xlb_flow_key> keys) const;
 
-  uint32_t capacity() const { return capacity_; }  // entries; a flow takes two
-  int fd() const { return map_fd_; }
+  uint32_t buckets() const { return memory_.buckets(); }
+  uint32_t capacity() const { return static_cast<uint32_t>(XLB_BUCKETS_HOLD(buckets())); }  // flows
+  const FlowMemory& memory() const { return memory_; }
 
  private:
-  int map_fd_;
-  uint32_t capacity_;
+  FlowMemory memory_;
+  int mark_fd_;
 };
 
 // What a whole sweep found.
 struct SweepResult {
-  uint64_t flows = 0;  // client-side entries left
+  uint64_t flows = 0;  // that are left
   uint64_t removed = 0;
   uint64_t marks = 0;  // left of FlowTable::MarkDockers; no flows of ours, and not among them
   std::unordered_map<uint32_t, uint64_t> flows_by_backend;  // established ones and UDP, by backend id
   std::unordered_map<uint32_t, uint32_t> live_by_backend;   // as xlb_backend_load.live counts them
   // Established TCP whose backend is gone: the client does not know it yet. kMostOrphans at the most.
   struct Orphan {
-    xlb_flow_key client;  // of the entry of the client's direction
+    xlb_flow_key client;  // of the client's packets
     uint32_t backend = 0, generation = 0;
   };
   std::vector<Orphan> orphans;
@@ -70,23 +72,24 @@ inline constexpr size_t kMostOrphans = 8192;
 // Is the flow's backend gone, as far as the backends' records say?
 using IsOrphan = std::function<bool(const xlb_flow&)>;
 
-// Goes through the table in slices, so that the event loop stays free; removes what is idle past its limit.
+// Goes through the table in slices, so that the event loop stays free; removes what is idle past its limit. A place
+// that an xlbd was emptying when it was killed is emptied, too: there must be one sweeper.
 class FlowSweeper {
  public:
   FlowSweeper(const FlowTable* table, double tick_seconds, IsOrphan is_orphan)
       : table_(table), tick_seconds_(tick_seconds), is_orphan_(std::move(is_orphan)) {}
 
   // One slice, at time `now` (ticks). A value when this slice ended a whole round.
-  absl::StatusOr<std::optional<SweepResult>> Step(uint32_t now);
+  std::optional<SweepResult> Step(uint32_t now);
 
  private:
-  bool Expired(const xlb_flow_key& key, const xlb_flow& flow, uint32_t now) const;
-  void Look(const xlb_flow_key& key, const xlb_flow& flow, uint32_t now);
-  void Count(const xlb_flow_key& key, const xlb_flow& flow);
+  bool Expired(const xlb_flow& flow, uint32_t now) const;
+  void Look(uint32_t slot, uint32_t now);
+  void Count(const xlb_flow& flow);
   const FlowTable* table_;
   double tick_seconds_;
   IsOrphan is_orphan_;
-  std::optional<BatchWalk<xlb_flow_key, xlb_flow>> walk_;
+  uint32_t next_ = 0;  // slot
   SweepResult result_;
 };
 

@@ -37,11 +37,12 @@ absl::Status CheckRingRange(uint32_t offset, size_t length) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<KernelMapStore>> KernelMapStore::Open(const MapFds& fds) {
+absl::StatusOr<std::unique_ptr<KernelMapStore>> KernelMapStore::Open(const MapFds& fds,
+                                                                     const xlb_flow_config& flow_table) {
   void* memory = mmap(nullptr, kRingBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fds.ring, 0);
   if (memory == MAP_FAILED) return ErrnoStatus(errno, "cannot map the map ring into memory");
   return std::unique_ptr<KernelMapStore>(
-      new KernelMapStore(fds, std::span(static_cast<uint32_t*>(memory), XLB_RING_SLOTS)));
+      new KernelMapStore(fds, flow_table, std::span(static_cast<uint32_t*>(memory), XLB_RING_SLOTS)));
 }
 
 KernelMapStore::~KernelMapStore() { munmap(ring_.data(), kRingBytes); }
@@ -51,6 +52,7 @@ absl::StatusOr<MapContents> KernelMapStore::ReadAll() {
   const uint32_t zero = 0;
   if (bpf_map_lookup_elem(fds_.node, &zero, &contents.node) != 0)
     return ErrnoStatus(errno, "cannot read the map this_node");
+  contents.node.flow_table = {};
   XLB_RETURN_IF_ERROR((ForEachEntry<xlb_service_key, xlb_service>(
       fds_.services, "services",
       [&](const xlb_service_key& key, const xlb_service& service) { contents.services.emplace(key, service); })));
@@ -88,7 +90,9 @@ absl::StatusOr<std::vector<uint32_t>> KernelMapStore::ReadRing(uint32_t offset, 
 }
 
 absl::Status KernelMapStore::WriteNode(const xlb_node& node) {
-  return Update(fds_.node, "this_node", uint32_t{0}, node);
+  xlb_node record = node;
+  record.flow_table = flow_table_;
+  return Update(fds_.node, "this_node", uint32_t{0}, record);
 }
 
 absl::Status KernelMapStore::WriteBackend(uint32_t id, const xlb_backend& backend) {

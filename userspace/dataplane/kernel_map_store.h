@@ -13,7 +13,8 @@ namespace xlb {
 
 class KernelMapStore : public MapStore {
  public:
-  static absl::StatusOr<std::unique_ptr<KernelMapStore>> Open(const MapFds& fds);
+  // `flow_table`: what every node record gets; the table is the data path's, and no part of what is wished for.
+  static absl::StatusOr<std::unique_ptr<KernelMapStore>> Open(const MapFds& fds, const xlb_flow_config& flow_table);
   ~KernelMapStore() override;
 
   absl::StatusOr<MapContents> ReadAll() override;
@@ -31,10 +32,12 @@ class KernelMapStore : public MapStore {
   absl::Status RemoveSource(const xlb_source_key& key) override;
 
  private:
-  KernelMapStore(const MapFds& fds, std::span<uint32_t> ring) : fds_(fds), ring_(ring) {}
+  KernelMapStore(const MapFds& fds, const xlb_flow_config& flow_table, std::span<uint32_t> ring)
+      : fds_(fds), flow_table_(flow_table), ring_(ring) {}
   absl::StatusOr<std::map<uint32_t, SourceEntries>> ReadSources() const;
   absl::Status ResetStats(int fd, const char* name, uint32_t id);
   MapFds fds_;
+  xlb_flow_config flow_table_;
   std::span<uint32_t> ring_;  // the map itself, mapped
 };
 

@@ -9,7 +9,7 @@ namespace xlb {
 // Owned by the loaded programs, which must outlive all who hold this.
 struct MapFds {
   int node = -1, addrs = -1, uplinks = -1, services = -1, service_state = -1, sources = -1, backends = -1, ring = -1;
-  int flows = -1, fragments = -1, affinity = -1, backend_load = -1;
+  int flow_heads = -1, flows = -1, fragments = -1, affinity = -1, backend_load = -1;
   int peers = -1, peer_states = -1, deliveries = -1;
   int counters = -1, drops = -1, service_stats = -1, backend_stats = -1, new_flows = -1;
 };
@@ -25,6 +25,7 @@ MapFds MapFdsOf(const Maps& maps) {
                 .sources = bpf_map__fd(maps.sources),
                 .backends = bpf_map__fd(maps.backends),
                 .ring = bpf_map__fd(maps.ring),
+                .flow_heads = bpf_map__fd(maps.flow_heads),
                 .flows = bpf_map__fd(maps.flows),
                 .fragments = bpf_map__fd(maps.fragments),
                 .affinity = bpf_map__fd(maps.affinity),

@@ -13,7 +13,7 @@ namespace xlb {
 
 // <dir>/<map name> are the maps, <dir>/link_xdp_<ifindex> the XDP links.
 inline constexpr char kNodeMapPin[] = "this_node";
-inline constexpr char kFlowMapPin[] = "flows";
+inline constexpr char kFlowHeadMapPin[] = "flow_heads";
 inline constexpr char kBackendMapPin[] = "backends";
 inline constexpr char kPeerMapPin[] = "peers";
 inline constexpr char kSysctlMapPin[] = "sysctls";  // see host_sysctl.h

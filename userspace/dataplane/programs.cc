@@ -60,24 +60,26 @@ void CaptureLibbpfLog() {
 
 std::string LastLibbpfError() { return LogLine(); }
 
-absl::StatusOr<xdp_bpf*> Programs::OpenXdp(const std::string& bpffs_dir, uint32_t flow_entries) {
+absl::StatusOr<xdp_bpf*> Programs::OpenXdp(const std::string& bpffs_dir, uint32_t flow_buckets) {
   LIBBPF_OPTS(bpf_object_open_opts, options, .pin_root_path = bpffs_dir.c_str());
   xdp_bpf* xdp = xdp_bpf__open_opts(&options);
   if (xdp == nullptr) return ErrnoStatus(errno, "cannot open the XDP object");
-  bpf_map__set_max_entries(xdp->maps.flows, flow_entries);
+  bpf_map__set_max_entries(xdp->maps.flow_heads, flow_buckets);
+  bpf_map__set_max_entries(xdp->maps.flows, flow_buckets * XLB_FLOW_WAYS);
   return xdp;
 }
 
-absl::StatusOr<Programs> Programs::Load(const std::string& bpffs_dir, uint32_t flow_entries) {
+absl::StatusOr<Programs> Programs::Load(const std::string& bpffs_dir, uint32_t flow_buckets) {
   CaptureLibbpfLog();
-  XLB_ASSIGN_OR_RETURN(xdp_bpf * xdp, OpenXdp(bpffs_dir, flow_entries));
+  XLB_ASSIGN_OR_RETURN(xdp_bpf * xdp, OpenXdp(bpffs_dir, flow_buckets));
   Programs programs(xdp, nullptr);
   if (xdp_bpf__load(xdp) != 0) return LoadError("XDP");
 
   LIBBPF_OPTS(bpf_object_open_opts, options, .pin_root_path = bpffs_dir.c_str());
   programs.tc_ = tc_bpf__open_opts(&options);
   if (programs.tc_ == nullptr) return ErrnoStatus(errno, "cannot open the TC object");
-  bpf_map__set_max_entries(programs.tc_->maps.flows, flow_entries);
+  bpf_map__set_max_entries(programs.tc_->maps.flow_heads, flow_buckets);
+  bpf_map__set_max_entries(programs.tc_->maps.flows, flow_buckets * XLB_FLOW_WAYS);
   if (tc_bpf__load(programs.tc_) != 0) return LoadError("TC");
   return programs;
 }
@@ -101,6 +103,7 @@ int Programs::uplink_tc_fd() const { return bpf_program__fd(tc_->progs.xlb_uplin
 int Programs::task_tc_fd() const { return bpf_program__fd(tc_->progs.xlb_task); }
 int Programs::host_tc_fd() const { return bpf_program__fd(tc_->progs.xlb_host); }
 int Programs::clock_fd() const { return bpf_program__fd(tc_->progs.xlb_clock); }
+int Programs::mark_fd() const { return bpf_program__fd(tc_->progs.xlb_mark); }
 
 MapFds Programs::maps() const { return MapFdsOf(xdp_->maps); }
 

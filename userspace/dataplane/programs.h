@@ -22,7 +22,7 @@ std::string LastLibbpfError();
 class Programs {
  public:
   // Loads all programs; maps pinned under `bpffs_dir` are taken over, missing ones made and pinned.
-  static absl::StatusOr<Programs> Load(const std::string& bpffs_dir, uint32_t flow_entries);
+  static absl::StatusOr<Programs> Load(const std::string& bpffs_dir, uint32_t flow_buckets);
   Programs(Programs&&) noexcept;
   Programs& operator=(Programs&&) noexcept;
   ~Programs();
@@ -32,10 +32,11 @@ class Programs {
   int task_tc_fd() const;
   int host_tc_fd() const;
   int clock_fd() const;
+  int mark_fd() const;
   MapFds maps() const;
 
   // The XDP program opened but not loaded, for libxdp's dispatcher, which loads it itself. The caller closes it.
-  static absl::StatusOr<xdp_bpf*> OpenXdp(const std::string& bpffs_dir, uint32_t flow_entries);
+  static absl::StatusOr<xdp_bpf*> OpenXdp(const std::string& bpffs_dir, uint32_t flow_buckets);
 
  private:
   Programs(xdp_bpf* xdp, tc_bpf* tc) : xdp_(xdp), tc_(tc) {}

@@ -89,7 +89,7 @@ absl::StatusOr<XdpMode> ParseXdpMode(std::string_view text) {
   return absl::InvalidArgumentError(fmt::format("\"{}\" is not an XDP mode: auto, native, generic or off", text));
 }
 
-XdpAttachment AttachXdp(const Programs& programs, const std::string& bpffs_dir, uint32_t flow_entries,
+XdpAttachment AttachXdp(const Programs& programs, const std::string& bpffs_dir, uint32_t flow_buckets,
                         const UplinkDevice& device, XdpMode mode) {
   if (mode == XdpMode::kOff) {
     const auto removed = DetachXdp(bpffs_dir, device.ifindex);
@@ -118,7 +118,7 @@ XdpAttachment AttachXdp(const Programs& programs, const std::string& bpffs_dir, 
   if (access(XdpLinkPin(bpffs_dir, device.ifindex).c_str(), F_OK) == 0) {
     why_no_dispatcher = "an earlier xlbd attached by a link";
   } else {
-    const absl::Status status = AttachByDispatcher(bpffs_dir, flow_entries, device.ifindex);
+    const absl::Status status = AttachByDispatcher(bpffs_dir, flow_buckets, device.ifindex);
     if (status.ok()) return {.mode = "native", .attach = "dispatcher", .reason = ""};
     why_no_dispatcher = std::string(status.message());
   }

@@ -33,7 +33,7 @@ struct XdpAttachment {
 
 // Attaches the program, or replaces the one that an earlier xlbd left, without a gap. Never fails for want of XDP: the
 // TC program does all of it then, and `reason` says so.
-XdpAttachment AttachXdp(const Programs& programs, const std::string& bpffs_dir, uint32_t flow_entries,
+XdpAttachment AttachXdp(const Programs& programs, const std::string& bpffs_dir, uint32_t flow_buckets,
                         const UplinkDevice& device, XdpMode mode);
 
 // Takes our program off the device however it is attached. False when there was none.

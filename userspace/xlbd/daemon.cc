@@ -68,9 +68,10 @@ absl::Status Daemon::OpenDataPath() {
   XLB_RETURN_IF_ERROR(node_->Refresh());
   if (!options_.uplinks.empty()) XLB_RETURN_IF_ERROR(node_->Named(options_.uplinks).status());
 
-  XLB_ASSIGN_OR_RETURN(
-      data_path_,
-      DataPath::Open({.bpffs_dir = options_.bpffs_dir, .flow_entries = options_.max_flows * 2, .xdp = options_.xdp}));
+  XLB_ASSIGN_OR_RETURN(data_path_,
+                       DataPath::Open({.bpffs_dir = options_.bpffs_dir,
+                                       .flow_buckets = static_cast<uint32_t>(XLB_FLOW_BUCKETS(options_.max_flows)),
+                                       .xdp = options_.xdp}));
   reconciler_ = std::make_unique<Reconciler>(data_path_->maps(), &clock_, BuildRing);
   XLB_RETURN_IF_ERROR(reconciler_->Load());
   XLB_RETURN_IF_ERROR(OpenSweeper());

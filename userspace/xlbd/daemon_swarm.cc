@@ -83,8 +83,7 @@ void Daemon::LeaveDockersFlows(const DesiredState& state) {
   if (ports.empty()) return;
   const auto mark = [&]() -> absl::StatusOr<size_t> {
     XLB_ASSIGN_OR_RETURN(const std::vector<xlb_flow_key> keys, ReadCarriedFlows(options_.netns_dir, ports));
-    XLB_ASSIGN_OR_RETURN(const uint32_t now, data_path_->clock().Now());
-    return data_path_->flows().MarkDockers(keys, now);
+    return data_path_->flows().MarkDockers(keys);
   };
   // Not worth a node without its load balancer.
   if (const auto marked = mark(); !marked.ok()) {

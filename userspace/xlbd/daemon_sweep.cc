@@ -61,13 +61,9 @@ void Daemon::SweepStep() {
     spdlog::warn("sweep: {}", std::string(now.status().message()));
     return ArmSweep(kSweepEvery);
   }
-  auto done = sweeper_->Step(*now);
-  if (!done.ok()) {
-    spdlog::warn("sweep: {}", std::string(done.status().message()));
-    return ArmSweep(kSweepEvery);
-  }
-  if (!done->has_value()) return ArmSweep(kSweepPause);
-  TakeSweep(std::move(**done));
+  std::optional<SweepResult> done = sweeper_->Step(*now);
+  if (!done) return ArmSweep(kSweepPause);
+  TakeSweep(*std::move(done));
   ArmSweep(kSweepEvery);
 }
 

@@ -47,21 +47,22 @@ std::string FlowKindText(const xlb_flow& flow) {
     case XLB_KIND_PEER:
       return "peer";
     case XLB_KIND_LOCAL:
-      return flow.vni != 0 ? "local, by peer" : "local";
+      return flow.tunnel.vni != 0 ? "local, by peer" : "local";
     default:
       return "route";
   }
 }
 
-FlowView ToView(const xlb_flow_key& key, const xlb_flow& flow, double idle_seconds) {
+FlowView ToView(const xlb_flow& flow, double idle_seconds) {
+  const xlb_flow_key &key = flow.key[0], &answers = flow.key[1];
   FlowView view;
   view.protocol = ToString(static_cast<Protocol>(key.proto));
   view.client = HostPort(key.saddr, key.sport);
   view.frontend = HostPort(key.daddr, key.dport);
-  view.source = HostPort(flow.saddr, flow.sport);
-  view.backend = HostPort(flow.daddr, flow.dport);
+  view.source = HostPort(answers.daddr, answers.dport);
+  view.backend = HostPort(answers.saddr, answers.sport);
   view.kind = FlowKindText(flow);
-  view.state = ToString(PhaseOf(key.proto, flow.state));
+  view.state = ToString(PhaseOf(key.proto, xlb_life_state(flow.life)));
   view.idle_seconds = idle_seconds;
   return view;
 }
@@ -125,8 +126,9 @@ StatusView Daemon::Status() {
   view.backends = reconciler_->contents().backends.size();
   view.docker_flows = sweep_.marks;
   view.flows = sweep_.flows;
-  view.flow_capacity = data_path_->flows().capacity() / 2;
-  if (view.flow_capacity != options_.max_flows) {
+  view.flow_capacity = options_.max_flows;
+  if (data_path_->flows().buckets() != XLB_FLOW_BUCKETS(options_.max_flows)) {
+    view.flow_capacity = data_path_->flows().capacity();
     view.warnings.push_back(fmt::format(
         "the flow table made earlier holds {} flows; 'xlbctl detach' and a restart give it the {} asked for",
         view.flow_capacity, options_.max_flows));
@@ -212,17 +214,18 @@ absl::StatusOr<std::vector<FlowView>> Daemon::Flows(const FlowFilter& filter) {
       backends.emplace(reconciler_->BackendId(backend.identity), &backend);
   }
   XLB_ASSIGN_OR_RETURN(const uint32_t now, data_path_->clock().Now());
-  XLB_RETURN_IF_ERROR(data_path_->flows().ForEach([&](const xlb_flow_key& key, const xlb_flow& flow) {
-    if (flow.reply || flow.kind == XLB_KIND_NONE || views.size() >= filter.limit) return;
+  data_path_->flows().ForEach([&](const xlb_flow& flow) {
+    if (flow.kind == XLB_KIND_NONE || views.size() >= filter.limit) return;
     const auto service = services.find(flow.service);
     if (service == services.end() && !filter.service.empty()) return;
-    if (!filter.client.empty() && filter.client != Ipv4{key.saddr}.ToString()) return;
-    FlowView view = ToView(key, flow, std::max(0, static_cast<int32_t>(now - flow.seen)) * tick_seconds_);
+    if (!filter.client.empty() && filter.client != Ipv4{flow.key[0].saddr}.ToString()) return;
+    const auto idle = static_cast<int32_t>(now - xlb_life_seen(flow.life));
+    FlowView view = ToView(flow, std::max(0, idle) * tick_seconds_);
     if (service != services.end()) view.service = service->second->name;
     const auto backend = backends.find(flow.backend);
     if (backend != backends.end()) view.backend_name = backend->second->name;
     views.push_back(std::move(view));
-  }));
+  });
   return views;
 }
 

@@ -26,7 +26,7 @@ struct Options {
   uint32_t peer_timeout_ms = 1500;
   std::string swarm_certs = "/var/lib/docker/swarm/certificates";
   std::string cgroup;
-  uint32_t max_flows = XLB_DEFAULT_FLOW_ENTRIES / 2;
+  uint32_t max_flows = XLB_DEFAULT_FLOWS;
   uint32_t new_flow_limit = XLB_DEFAULT_NEW_FLOW_LIMIT;
   std::string log_level = "info";
 };

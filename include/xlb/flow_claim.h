@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* Filing a flow in the flow table, whose rules are in flow_table.h. */
+#ifndef XLB_FLOW_CLAIM_H
+#define XLB_FLOW_CLAIM_H
+
+#include "xlb/flow_table.h"
+
+/* ---- filing: a place is claimed, filled by the caller, given its answers' key, and published ---- */
+
+#define XLB_CLAIM_EXISTS 0xfffffff0u /* there is such a flow: another CPU was faster */
+#define XLB_CLAIM_BUSY 0xfffffff1u   /* another CPU is about to make it, or does not let go of a lock */
+#define XLB_CLAIM_FULL 0xfffffff2u
+#define XLB_CLAIM_FAILED 0xfffffff0u  /* from here on */
+#define XLB_CLAIM_EVICTED 0x80000000u /* beside the slot: another flow had to go for it */
+
+#define XLB_EVICT_IDLE 2 /* ticks that an answered, open flow is idle at the least before a new one may push it out */
+
+/* How little is lost with the flow: 0 is too much. Ended ones first, then those that nothing answered, then by age. */
+XLB_LARGE __u32 xlb_evict_score(__u64 life, __u32 now) {
+  if (!xlb_life_is_live(life) || (life & XLB_LIFE_PINNED)) return 0;
+  __u32 age = now - xlb_life_seen(life), most = (1u << 28) - 1;
+  if ((__s32)age < 0) age = 0;
+  if (age > most) age = most;
+  __u8 state = xlb_life_state(life);
+  if (xlb_state_is_over(state)) return (2u << 28) | age;
+  if (!(state & XLB_FLOW_REPLIED)) return (1u << 28) | age;
+  return age >= XLB_EVICT_IDLE ? age : 0;
+}
+
+/* The way whose flow goes first, XLB_FLOW_WAYS when none may. Must be the one that has `tag` already, if there is one;
+ * and among equals another one for each tag, so that a flood does not always hit the newest. */
+XLB_INLINE __u32 xlb_choose_victim(xlb_table_t table, const struct xlb_flow_head* head, __u32 index, __u32 now,
+                                   __u16 tag) {
+  __u32 only = xlb_way_of(head, tag);
+  __u32 best = XLB_FLOW_WAYS, best_score = 0;
+  for (__u32 i = 0; i < XLB_FLOW_WAYS; i++) {
+    __u32 way = (tag + i) & (XLB_FLOW_WAYS - 1);
+    const struct xlb_flow* flow = xlb_table_flow(table, xlb_slot(index, way));
+    __u32 score = flow != NULL ? xlb_evict_score(XLB_LOAD(flow->life), now) : 0;
+    if (only < XLB_FLOW_WAYS && way != only) score = 0;
+    if (score > best_score) best = way, best_score = score;
+  }
+  return best;
+}
+
+/* Makes a way of the locked home, bucket `index`, free for `tag`: the slot, or XLB_SLOT_NONE. The tag of whoever was
+ * there stays, so that nobody else takes it. */
+XLB_LARGE __u32 xlb_evict(xlb_table_t table, __u32 index, __u16 tag, __u32 now) {
+  struct xlb_flow_head* home = table != NULL ? xlb_table_head(table, index) : NULL;
+  if (home == NULL) return XLB_SLOT_NONE; /* never */
+  __u32 way = xlb_choose_victim(table, home, index, now, tag);
+  struct xlb_flow* flow = way < XLB_FLOW_WAYS ? xlb_table_flow(table, xlb_slot(index, way)) : NULL;
+  if (flow == NULL) return XLB_SLOT_NONE;
+  __u64 life = XLB_LOAD(flow->life);
+  if (xlb_evict_score(life, now) == 0) return XLB_SLOT_NONE;
+  if (!xlb_life_replace(flow, life, (life & ~XLB_LIFE_PHASE) | XLB_LIFE_OWNED)) return XLB_SLOT_NONE;
+  xlb_table_evicted(table, flow, life);
+  xlb_remove_answer(table, flow, xlb_slot(index, way));
+  xlb_unspill(table, xlb_flow_hash(xlb_table_config(table), &flow->key[0]), index);
+  return xlb_slot(index, way);
+}
+
+/* A free way of the bucket that this tag may have; XLB_FLOW_WAYS: none. */
+XLB_INLINE __u32 xlb_free_way(const struct xlb_flow_head* head, __u16 tag) {
+  if (xlb_ways_equal(head, tag) != 0) return XLB_FLOW_WAYS;
+  return XLB_LOAD(head->tags[xlb_tag_way(tag)]) == 0 ? xlb_tag_way(tag) : xlb_way_of(head, 0);
+}
+
+XLB_INLINE void xlb_take_place(xlb_table_t table, struct xlb_flow_head* head, __u32 slot,
+                               const struct xlb_flow_key* key, __u16 tag) {
+  struct xlb_flow* flow = xlb_table_flow(table, slot);
+  if (flow == NULL) return;
+  __u64 life = XLB_LOAD(flow->life);
+  XLB_STORE(flow->life, ((life & XLB_LIFE_IDENTITY & ~XLB_LIFE_PHASE) + XLB_LIFE_VERSION) | XLB_LIFE_OWNED);
+  xlb_ordered();
+  flow->key[0] = *key;
+  xlb_ordered();
+  XLB_STORE(head->tags[slot & (XLB_FLOW_WAYS - 1)], tag);
+}
+
+/* xlb_table_claim, with the home locked. */
+XLB_INLINE __u32 xlb_claim_locked(xlb_table_t table, struct xlb_flow_head* home, const struct xlb_flow_key* key,
+                                  __u64 hash, __u32 now, __u32 probes) {
+  const struct xlb_flow_config* config = xlb_table_config(table);
+  __u16 tag = xlb_hash_tag(hash);
+  __u32 known = xlb_table_search(table, key, hash);
+  if (known != XLB_SLOT_NONE) {
+    return xlb_life_is_live(xlb_slot_life(table, known, key)) ? XLB_CLAIM_EXISTS : XLB_CLAIM_BUSY;
+  }
+  __u32 way = xlb_free_way(home, tag);
+  if (way < XLB_FLOW_WAYS) {
+    __u32 slot = xlb_slot(xlb_hash_bucket(config, hash, 0), way);
+    xlb_take_place(table, home, slot, key, tag);
+    return slot;
+  }
+  XLB_ROLLED
+  for (__u64 probe = 1; probe < XLB_FLOW_PROBES; probe++) {
+    if (probe >= probes) break;
+    __u32 index = xlb_hash_bucket(config, hash, probe);
+    struct xlb_flow_head* head = xlb_table_head(table, index);
+    if (head == NULL || head == home || xlb_free_way(head, tag) >= XLB_FLOW_WAYS) continue;
+    if (!xlb_try_lock(head)) continue;
+    way = xlb_free_way(head, tag);
+    if (way < XLB_FLOW_WAYS) {
+      __sync_fetch_and_add(&home->spilled, 1u);
+      xlb_take_place(table, head, xlb_slot(index, way), key, tag);
+    }
+    xlb_unlock(head);
+    if (way < XLB_FLOW_WAYS) return xlb_slot(index, way);
+  }
+  __u32 slot = xlb_evict(table, xlb_hash_bucket(config, hash, 0), tag, now);
+  if (slot == XLB_SLOT_NONE) return XLB_CLAIM_FULL;
+  xlb_take_place(table, home, slot, key, tag);
+  return slot | XLB_CLAIM_EVICTED;
+}
+
+/* A place for a flow with this key of the client's: its slot, or one of XLB_CLAIM_*. The caller owns the place: it
+ * fills it, but for life and key[0], and publishes or abandons it. `probes`: buckets to look for a free place in,
+ * before another flow has to go for it; XLB_FLOW_PROBES, or less when there will be none. */
+XLB_INLINE __u32 xlb_table_claim(xlb_table_t table, const struct xlb_flow_key* key, __u32 now, __u32 probes) {
+  const struct xlb_flow_config* config = xlb_table_config(table);
+  __u64 hash = xlb_flow_hash(config, key);
+  struct xlb_flow_head* home = xlb_table_head(table, xlb_hash_bucket(config, hash, 0));
+  if (home == NULL) return XLB_CLAIM_FULL;
+  if (!xlb_lock(home)) return XLB_CLAIM_BUSY;
+  __u32 slot = xlb_claim_locked(table, home, key, hash, now, probes);
+  xlb_unlock(home);
+  return slot;
+}
+
+XLB_INLINE int xlb_put_answer(struct xlb_flow_head* head, __u16 tag, __u32 slot) {
+  if (xlb_answers_equal(head, tag) != 0) return 0;
+  __u32 answer = xlb_tag_answer(tag);
+  if (XLB_LOAD(head->answer_tags[answer]) != 0) answer = xlb_answer_of(head, 0);
+  if (answer >= XLB_FLOW_ANSWERS) return 0;
+  XLB_STORE(head->answers[answer & (XLB_FLOW_ANSWERS - 1)], slot | XLB_SLOT_ANSWER);
+  xlb_ordered();
+  XLB_STORE(head->answer_tags[answer & (XLB_FLOW_ANSWERS - 1)], tag);
+  return 1;
+}
+
+/* xlb_table_answer, with the home of key[1] locked. */
+XLB_INLINE __u32 xlb_answer_locked(xlb_table_t table, struct xlb_flow_head* home, __u32 slot,
+                                   const struct xlb_flow_key* key, __u64 hash) {
+  const struct xlb_flow_config* config = xlb_table_config(table);
+  if (xlb_table_search(table, key, hash) != XLB_SLOT_NONE) return XLB_CLAIM_EXISTS;
+  __u16 tag = xlb_hash_tag(hash);
+  if (xlb_put_answer(home, tag, slot)) return slot;
+  XLB_ROLLED
+  for (__u64 probe = 1; probe < XLB_FLOW_PROBES; probe++) {
+    struct xlb_flow_head* head = xlb_table_head(table, xlb_hash_bucket(config, hash, probe));
+    if (head == NULL || head == home || !xlb_try_lock(head)) continue;
+    __sync_fetch_and_add(&home->spilled, 1u);
+    int put = xlb_put_answer(head, tag, slot);
+    if (!put) __sync_fetch_and_add(&home->spilled, ~0u);
+    xlb_unlock(head);
+    if (put) return slot;
+  }
+  return XLB_CLAIM_FULL;
+}
+
+/* Claims key[1], which the owner has written, for the flow's answers: `slot`, or one of XLB_CLAIM_*; EXISTS when a
+ * packet with that key would already belong to a flow. */
+XLB_INLINE __u32 xlb_table_answer(xlb_table_t table, __u32 slot) {
+  const struct xlb_flow_config* config = xlb_table_config(table);
+  struct xlb_flow* flow = xlb_slot_flow(table, slot);
+  if (flow == NULL) return XLB_CLAIM_FULL;
+  __u64 hash = xlb_flow_hash(config, &flow->key[1]);
+  struct xlb_flow_head* home = xlb_table_head(table, xlb_hash_bucket(config, hash, 0));
+  if (home == NULL) return XLB_CLAIM_FULL;
+  if (!xlb_lock(home)) return XLB_CLAIM_BUSY;
+  __u32 result = xlb_answer_locked(table, home, slot, &flow->key[1], hash);
+  xlb_unlock(home);
+  return result;
+}
+
+/* From here on packets find the flow. */
+XLB_INLINE void xlb_table_publish(struct xlb_flow* flow, __u32 seen, __u8 state) {
+  __u64 identity = XLB_LOAD(flow->life) & XLB_LIFE_IDENTITY & ~XLB_LIFE_PHASE;
+  xlb_ordered();
+  XLB_STORE(flow->life, identity | XLB_LIFE_LIVE | ((__u64)state << XLB_LIFE_STATE_SHIFT) | seen);
+}
+
+/* There will be no flow in the claimed place, which has no answers' key. */
+XLB_INLINE void xlb_table_abandon(xlb_table_t table, __u32 slot) { xlb_free_place(table, slot); }
+
+#endif

@@ -4,6 +4,7 @@
 #include "maps.h"
 
 #include "lib/balance.h"
+#include "lib/hit.h"
 
 SEC("xdp")
 int xlb_xdp(struct xdp_md* ctx) {
@@ -12,7 +13,8 @@ int xlb_xdp(struct xdp_md* ctx) {
   if (self == NULL) return XDP_PASS;
   /* Longer than the wire allows: generic XDP shows what GRO put together, and only TC can cut that again. */
   if (ctx_length(ctx) > self->max_frame) return pass(ctx, XLB_HOOK_XDP, XLB_COUNT_PASS_TO_TC);
-  return from_uplink(ctx, XLB_HOOK_XDP, self);
+  int verdict = hit(ctx);
+  return verdict != UNDECIDED ? verdict : from_uplink(ctx, XLB_HOOK_XDP, self);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -89,6 +89,7 @@ void AddNew(const Scene& scene, const Wrapper& wrapper, std::vector<Case>& cases
   Case fresh =
       OfXlb(scene, "new flow", Program::kXdp, scene.FromClients(true), XDP_TX, {XLB_HOOK_XDP, XLB_COUNT_FORWARD_VXLAN});
   fresh.counted.push_back({XLB_HOOK_XDP, XLB_COUNT_FLOW_NEW});
+  fresh.counted.push_back({XLB_HOOK_XDP, XLB_COUNT_FLOW_EVICTED});
   fresh.floor = floor.path;
   floor.fresh = fresh.fresh = true;
   cases.insert(cases.end(), {std::move(floor), std::move(fresh)});

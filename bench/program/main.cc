@@ -19,13 +19,9 @@ namespace {
 
 constexpr uint32_t kFewFlows = 1 << 16;
 
-// Both tables are half full (measure.cc): xlb's has two entries a flow.
+// Both tables are half full (measure.cc).
 Setting Of(std::string name, std::string protocol, xlb_kind kind, uint32_t flows) {
-  return {.name = std::move(name),
-          .protocol = std::move(protocol),
-          .kind = kind,
-          .flows = flows,
-          .flow_entries = 4 * flows};
+  return {.name = std::move(name), .protocol = std::move(protocol), .kind = kind, .flows = flows, .table_flows = flows};
 }
 
 std::vector<Setting> Settings(uint32_t max_flows) {
@@ -41,7 +37,7 @@ std::vector<Setting> Settings(uint32_t max_flows) {
   };
   settings[2].tick_shift = 0;
   settings[5].fresh = true;
-  settings[5].flow_entries = 2 * few;
+  settings[5].table_flows = few;
   return settings;
 }
 

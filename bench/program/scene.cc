@@ -1,5 +1,6 @@
 #include "program/scene.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
@@ -69,7 +70,8 @@ void ReadPackets(int fd, uint32_t elements, std::vector<uint64_t>& sums) {
 
 absl::StatusOr<std::unique_ptr<Scene>> Scene::Make(const Setting& setting, const test::TestNetwork& network) {
   std::unique_ptr<Scene> scene(new Scene(setting, network));
-  XLB_ASSIGN_OR_RETURN(scene->programs_, test::LoadedPrograms::Load({{"flows", setting.flow_entries}}));
+  XLB_ASSIGN_OR_RETURN(scene->programs_,
+                       test::LoadedPrograms::Load(test::LoadedPrograms::TableFor(setting.table_flows)));
   test::Node node;
   node.Address(test::kNodeIp).Uplink(network.uplink, true);
   node.self.tick_shift = setting.tick_shift;
@@ -124,6 +126,14 @@ Bytes Scene::FrameOf(const Stream& stream, uint32_t flow) const {
       .Build();
 }
 
+void Scene::Answer(uint32_t flow) const {
+  const uint32_t client = htonl(BENCH_CLIENTS + flow);
+  for (xlb_flow& place : programs_->flows().flows()) {
+    if (place.key[0].saddr != client || !xlb_life_is_live(place.life)) continue;
+    xlb_life_note(&place, place.life, xlb_life_seen(place.life), XLB_FLOW_REPLIED, 0);
+  }
+}
+
 std::vector<uint64_t> Scene::ReadCounters() const {
   std::vector<uint64_t> sums;
   ReadPackets(programs_->maps().counters, uint32_t{XLB_HOOKS} * XLB_COUNTERS, sums);
@@ -140,6 +150,8 @@ absl::Status Scene::CheckCounters(const std::vector<uint64_t>& before, const std
     });
     const uint64_t moved = after[i] - before[i];
     if (moved == (expected ? packets : 0)) continue;
+    // A new flow's port may be one that an old flow has, to the same backend.
+    if (i == size_t{XLB_HOOK_XDP} * XLB_COUNTERS + XLB_COUNT_PORT_CHANGED && moved < packets / 20) continue;
     return absl::InternalError(
         fmt::format("{}: {} of {} packets were counted as {}: this is not what was to be measured", setting_.name,
                     moved, packets, CounterName(i)));

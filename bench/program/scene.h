@@ -21,7 +21,7 @@ struct Setting {
   std::string protocol;      // "tcp", "udp"
   xlb_kind kind;             // of the backends; XLB_KIND_NONE: no service at all
   uint32_t flows;            // that live in the table all the time; a power of two
-  uint32_t flow_entries;     // size of the flow table
+  uint32_t table_flows;      // that the flow table is made for
   bool fresh = false;        // no flow lives on: every packet begins one, and pushes an old one out
   uint32_t tick_shift = 31;  // 31: the clock stands still; 0: a tick is a jiffy
 };
@@ -44,6 +44,9 @@ class Scene {
   Stream FromBackends() const;
   // The frame of one flow of the stream, built anew, not as the wrapper does it.
   Bytes FrameOf(const Stream& stream, uint32_t flow) const;
+
+  // As if the flow's backend had answered.
+  void Answer(uint32_t flow) const;
 
   // Sums of all counters and drops over the CPUs, in the order of the maps.
   std::vector<uint64_t> ReadCounters() const;

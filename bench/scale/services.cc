@@ -116,14 +116,12 @@ absl::Status MeasureServices(const ServicesSize& size, Figures& figures) {
   NullMapStore nothing;
   XLB_RETURN_IF_ERROR(Live(Life(subject + ", no maps", &nothing, limits, &figures), desired, false));
 
+  test::LoadedPrograms::MapSizes sizes = test::LoadedPrograms::TableFor(1024);
+  for (const char* map : {"services", "service_state", "service_stats"}) sizes[map] = services;
+  for (const char* map : {"backends", "backend_stats"}) sizes[map] = backends;
   std::unique_ptr<test::LoadedPrograms> programs;
   XLB_ASSIGN_OR_RETURN(const double loaded, Milliseconds([&]() -> absl::Status {
-                         XLB_ASSIGN_OR_RETURN(programs, test::LoadedPrograms::Load({{"flows", 1024},
-                                                                                    {"services", services},
-                                                                                    {"service_state", services},
-                                                                                    {"service_stats", services},
-                                                                                    {"backends", backends},
-                                                                                    {"backend_stats", backends}}));
+                         XLB_ASSIGN_OR_RETURN(programs, test::LoadedPrograms::Load(sizes));
                          return absl::OkStatus();
                        }));
   figures.Add(subject + ", kernel", "load the programs", "ms", loaded);

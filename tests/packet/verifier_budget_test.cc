@@ -32,7 +32,7 @@ struct Budget {
 // look, not a larger one at once.
 const std::map<std::string, Budget> kBudgets = {
     {"xlb_xdp", {160'000, 480}},  {"xlb_uplink", {160'000, 480}}, {"xlb_task", {160'000, 480}},
-    {"xlb_host", {160'000, 480}}, {"xlb_mark", {30'000, 300}},    {"xlb_clock", {100, 32}},
+    {"xlb_host", {160'000, 480}}, {"xlb_mark", {35'000, 300}},    {"xlb_clock", {100, 32}},
 };
 
 // Level 1 keeps the log of the path that is refused, 4 adds the statistics; 2 would keep hundreds of megabytes.

@@ -1,0 +1,127 @@
+// Packets of flows in full course, which XDP sends the shortest way (bpf/lib/hit.h) and TC the long one: what they must
+// both do, and what neither may let through because the flow is known.
+#include "packet/packet_test.h"
+#include "packet/samples.h"
+
+namespace xlb::test {
+namespace {
+
+constexpr char kTask[] = "10.0.0.7:80";
+constexpr char kSnat[] = "10.0.0.2:40000";
+
+class HitTest : public UplinkTest {
+ protected:
+  void SetUp() override {
+    PacketTest::SetUp();
+    Use(OneService(Vxlan("10.0.0.7", 80)));
+  }
+  static Packet Inside(const Packet& packet) { return ToTask(packet, kSnat, kTask, kIngressMac); }
+  static Packet Answer(std::string_view flags) {
+    return Packet::Tcp(kTask, kSnat).Macs(kTaskMac, kIngressMac).Flags(flags);
+  }
+  static Packet UdpAnswer() { return Packet::Udp(kTask, kSnat).Macs(kTaskMac, kIngressMac).Payload("answer"); }
+  void Begin() {
+    Tunnelled(ClientTcp("S"), Inside(ClientTcp("S")), {"flow_new", "forward_vxlan"});
+    Sent(Wrapped(Answer("SA")), ToClient(Answer("SA")), {"reply_vxlan"});
+  }
+  void BeginUdp() {
+    Tunnelled(ClientUdp(), Inside(ClientUdp()), {"flow_new", "forward_vxlan"});
+    Sent(Wrapped(UdpAnswer()), ToClient(UdpAnswer()), {"reply_vxlan"});
+  }
+};
+XLB_BOTH_UPLINK_PROGRAMS(HitTest);
+
+TEST_P(HitTest, GoesBothWays) {
+  Begin();
+  const Packet question = ClientTcp("PA").Payload("question").Tos(0xb8).DontFragment();
+  const Packet answer = Answer("PA").Payload("an odd answer").Tos(0x28);
+  Tunnelled(question, Inside(question), {"forward_vxlan"});
+  Sent(Wrapped(answer), ToClient(answer), {"reply_vxlan"});
+  BeginUdp();
+  Tunnelled(ClientUdp().Payload("more"), Inside(ClientUdp().Payload("more")), {"forward_vxlan"});
+  Sent(Wrapped(UdpAnswer().Payload("and more")), ToClient(UdpAnswer().Payload("and more")), {"reply_vxlan"});
+  EXPECT_EQ(Flows(), 2u);
+  EXPECT_EQ(BackendStats(1).in.packets, 2u);
+  EXPECT_EQ(BackendStats(1).out.packets, 2u);
+}
+
+TEST_P(HitTest, WithAnotherPortThanTheClients) {
+  Use(OneService(Route("10.1.0.5", 8080)));
+  Occupy(Packet::Tcp("10.1.0.5:8080", "192.0.2.1:40000"), "203.0.113.99:40000");
+  const Outcome begun = Run(GetParam(), ClientTcp("S").Build(), {"flow_new", "forward_route", "port_changed"});
+  const std::string snat = "192.0.2.1:" + std::to_string(Get16(begun.frame, kEthernetLength + kIpLength));
+  const Packet answer = FromClient(Packet::Tcp("10.1.0.5:8080", snat).Flags("SA"));
+  Sent(answer, ToClient(answer), {"reply_route"});
+  const Packet question = ClientTcp("PA").Payload("question");
+  Sent(question, RoutedTo(question, snat, "10.1.0.5:8080"), {"forward_route"});
+}
+
+TEST_P(HitTest, NobodyElseAnswersInTheTunnel) {
+  Begin();
+  Passed(Wrapped(Answer("PA")).From("192.0.2.21:51000"), {"pass_tunnel"});
+  Passed(Wrapped(Answer("PA")).To(std::string(kNodeIp2) + ":4789"), {"pass_tunnel"});
+  Passed(Wrapped(Answer("PA"), kVni + 1), {"pass_tunnel"});
+  BeginUdp();
+  Passed(Wrapped(UdpAnswer()).From("192.0.2.21:51000"), {"pass_tunnel"});
+}
+
+TEST_P(HitTest, AChangedNodeIsAskedOnceADirection) {
+  Begin();
+  RaiseEpoch();
+  for (const bool again : {false, true}) {
+    const Names forward = again ? Names{"forward_vxlan"} : Names{"forward_vxlan", "flow_revalidated"};
+    const Names reply = again ? Names{"reply_vxlan"} : Names{"reply_vxlan", "flow_revalidated"};
+    Tunnelled(ClientTcp("A"), Inside(ClientTcp("A")), forward);
+    Sent(Wrapped(Answer("A")), ToClient(Answer("A")), reply);
+  }
+  node_.backend(1).state = XLB_BACKEND_GONE;
+  RaiseEpoch();
+  Sent(ClientTcp("A"), ResetOf(ClientTcp("A")), {"flow_gone", "answer_reset"});
+}
+
+TEST_P(HitTest, TheEndIsSeen) {
+  Begin();
+  Tunnelled(ClientTcp("FA"), Inside(ClientTcp("FA")), {"forward_vxlan"});
+  EXPECT_EQ(FlowOf(ClientTcp(""))->state, XLB_FLOW_REPLIED | XLB_FLOW_FIN_CLIENT);
+  Sent(Wrapped(Answer("FA")), ToClient(Answer("FA")), {"reply_vxlan"});
+  EXPECT_EQ(FlowOf(ClientTcp(""))->state, XLB_FLOW_REPLIED | XLB_FLOW_FIN_BOTH);
+  Tunnelled(ClientTcp("R"), Inside(ClientTcp("R")), {"forward_vxlan"});
+  EXPECT_EQ(FlowOf(ClientTcp(""))->state, XLB_FLOW_REPLIED | XLB_FLOW_FIN_BOTH | XLB_FLOW_RESET);
+}
+
+TEST_P(HitTest, TheClockIsWrittenByEitherDirection) {
+  Begin();
+  uint32_t seen = FlowOf(ClientTcp(""))->seen;
+  NextTick();
+  Tunnelled(ClientTcp("A"), Inside(ClientTcp("A")), {"forward_vxlan"});
+  EXPECT_NE(FlowOf(ClientTcp(""))->seen, seen);
+  seen = FlowOf(ClientTcp(""))->seen;
+  NextTick();
+  Sent(Wrapped(Answer("A")), ToClient(Answer("A")), {"reply_vxlan"});
+  EXPECT_NE(FlowOf(ClientTcp(""))->seen, seen);
+}
+
+TEST_P(HitTest, WhatCannotGoOnDoesNot) {
+  Begin();
+  Dropped(Wrapped(Answer("A").Ttl(1)), {"drop.ttl"});
+  Passed(ClientTcp("A").IpOptions({1, 1, 1, 0}), {"pass_options"});
+  Passed(ClientTcp("A").Vlan(7), {"pass_vlan"});
+}
+
+// RFC 6040 4.2: congestion that the tunnel met reaches the client.
+TEST_P(HitTest, CongestionInTheTunnelIsHandedOn) {
+  Begin();
+  Sent(Wrapped(Answer("A").Tos(2)).Tos(3), ToClient(Answer("A").Tos(3)), {"reply_vxlan"});
+  Sent(Wrapped(Answer("A").Tos(2)).Tos(2), ToClient(Answer("A").Tos(2)), {"reply_vxlan"});
+  Sent(Wrapped(Answer("A").Tos(2)), ToClient(Answer("A").Tos(2)), {"reply_vxlan"});
+}
+
+TEST_P(HitTest, ADatagramWithoutAChecksumStaysWithout) {
+  BeginUdp();
+  const Packet question = ClientUdp().NoUdpChecksum(), answer = UdpAnswer().NoUdpChecksum();
+  Tunnelled(question, Inside(question), {"forward_vxlan"});
+  Sent(Wrapped(answer), ToClient(answer), {"reply_vxlan"});
+}
+
+}  // namespace
+}  // namespace xlb::test

@@ -45,7 +45,7 @@ static __always_inline int mss_find(const ctx_t* ctx, __u32 length) {
 }
 
 /* Lowers the MSS in a SYN, which lies at the frame's start, to what the tunnel carries. A SYN without the option allows
- * 536 bytes, and stays so. 0 or a negative error. (A global function: see begin() in balance.h.) */
+ * 536 bytes, and stays so. 0 or a negative error. (A global function: see begin() in begin.h.) */
 __noinline int mss_clamp(ctx_t* ctx, __u32 hook, const struct packet* packet) {
   const struct xlb_node* node = node_lookup();
   if (node == NULL || packet == NULL || node->tunnel_mtu <= MSS_HEADERS) return 0;

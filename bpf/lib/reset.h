@@ -66,7 +66,7 @@ static __always_inline void reset_write_outer(const struct packet* packet, struc
 }
 
 /* Sends a reset back by the way that the segment, which is as it came, came. Never asked for a reset, and of a SYN only
- * with an ACK. (A global function: see begin() in balance.h.) */
+ * with an ACK. (A global function: see begin() in begin.h.) */
 __noinline int reset_answer(ctx_t* ctx, __u32 hook, const struct packet* packet) {
   if (packet == NULL) return CTX_DROP;
   count(hook, XLB_COUNT_ANSWER_RESET, packet->frame_length);

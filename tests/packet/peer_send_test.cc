@@ -94,22 +94,24 @@ TEST_P(PeerSendTest, NotWithoutACookie) {
   Tunnelled(ClientTcp("S"), ByVxlan(ClientTcp("S")), {"flow_new", "forward_vxlan"});
 }
 
+// Before the task has answered, and in the full course of the flow.
 TEST_P(PeerSendTest, RepliesOfStrangersGetNowhere) {
   Begin();
-  const Packet reply = PeerFrame(Reply("SA"), XLB_TUNNEL_REPLY);
-  const auto with_cookie = [](const char* cookie) {
-    return PeerFrame(Reply("SA"), XLB_TUNNEL_REPLY)
-        .Vxlan(XLB_PEER_VNI, Reply("SA").Macs(cookie, kUidMac).Build(), 0x08, XLB_TUNNEL_REPLY);
-  };
-  Dropped(Packet(reply).From("192.0.2.66:51000"), {"drop.peer_unknown"});
-  Dropped(with_cookie("c1:c2:c3:c4:c5:c7"), {"drop.peer_unknown"});
-  Dropped(with_cookie(kNoMac), {"drop.peer_unknown"});  // as the old cookie is when there is none
-  // A node of the swarm, but not the one that runs the task.
-  Dropped(with_cookie(kOtherCookie).From("192.0.2.21:51000"), {"drop.peer_no_flow"});
-  EXPECT_EQ(FlowOf(ClientTcp("S"))->state, 0);
-  Sent(reply, ToClient(Reply("SA")), {"reply_peer"});
+  for (const char* flags : {"SA", "PA"}) {
+    const Packet reply = PeerFrame(Reply(flags), XLB_TUNNEL_REPLY);
+    const auto with_cookie = [&](const char* cookie) {
+      return Packet(reply).Vxlan(XLB_PEER_VNI, Reply(flags).Macs(cookie, kUidMac).Build(), 0x08, XLB_TUNNEL_REPLY);
+    };
+    const auto state = FlowOf(ClientTcp("S"))->state;
+    Dropped(Packet(reply).From("192.0.2.66:51000"), {"drop.peer_unknown"});
+    Dropped(with_cookie("c1:c2:c3:c4:c5:c7"), {"drop.peer_unknown"});
+    Dropped(with_cookie(kNoMac), {"drop.peer_unknown"});  // as the old cookie is when there is none
+    // A node of the swarm, but not the one that runs the task.
+    Dropped(with_cookie(kOtherCookie).From("192.0.2.21:51000"), {"drop.peer_no_flow"});
+    EXPECT_EQ(FlowOf(ClientTcp("S"))->state, state);
+    Sent(reply, ToClient(Reply(flags)), {"reply_peer"});
+  }
 }
-
 TEST_P(PeerSendTest, RepliesOfNoFlow) {
   Dropped(PeerFrame(Reply("SA"), XLB_TUNNEL_REPLY), {"drop.peer_no_flow"});
   Begin();

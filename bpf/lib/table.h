@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The flow table in the maps flow_heads and flows. What is large or rare is a global function: the verifier looks at it once. */
+/* The flow table in the maps flow_heads and flows. What is large or rare is a global function: the verifier looks at it
+ * once. */
 #ifndef XLB_BPF_TABLE_H
 #define XLB_BPF_TABLE_H
 

@@ -27,7 +27,7 @@ def test_programs_load(balancer: Balancer) -> None:
     ours = {program["name"]: program for program in programs if program.get("name", "").startswith("xlb_")}
     for name, program in sorted(ours.items()):
         print(f"{name}: {program['type']}, {program['bytes_xlated'] // 8} instructions, {program['bytes_jited']} bytes of machine code")
-    assert set(ours) == {"xlb_xdp", "xlb_uplink", "xlb_task", "xlb_host", "xlb_clock"}
+    assert set(ours) == {"xlb_xdp", "xlb_uplink", "xlb_task", "xlb_host", "xlb_clock", "xlb_mark"}
     assert {program["type"] for program in programs if program.get("name") == "xlb_xdp"} == {"xdp", "ext"}
     assert all(program["jited"] for program in ours.values())
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -107,9 +108,18 @@ class WorkerTest : public ::testing::Test {
     worker_.BeWorker(manager_.AsManager());
   }
 
+  // Below the ports that the kernel gives to clients: a worker that keeps asking for one of those, while nobody listens
+  // there, is given that very port in the end, and connects to itself.
   static uint16_t FreePort() {
-    static uint16_t next = static_cast<uint16_t>(20000 + getpid() % 20000);
-    return next++;
+    static int next = getpid();
+    boost::asio::io_context loop;
+    for (;;) {
+      const auto port = static_cast<uint16_t>(20000 + next++ % 12000);
+      boost::asio::ip::tcp::acceptor probe(loop, boost::asio::ip::tcp::v4());
+      boost::system::error_code taken;
+      probe.bind({boost::asio::ip::tcp::v4(), port}, taken);
+      if (!taken) return port;
+    }
   }
   bool Until(const std::function<bool()>& done) { return RunUntil(loop_, done); }
   bool UntilFollowed() {

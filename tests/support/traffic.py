@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Traffic of the tests, from whatever network namespace it is started in; results are JSON on standard output.
 
-    traffic.py get ADDRESS PORT [--count N] [--source-port P]    HTTP requests one after another, each a connection of its own
+    traffic.py get ADDRESS PORT [--count N] [--source-port P]    HTTP requests one after another, each a connection of its own,
+                                                                 from port P, P + 1, ...
     traffic.py load ADDRESS:PORT... --rate R                     new connections at a steady rate, round the addresses, until SIGTERM
     traffic.py hold ADDRESS PORT [--source-port P]               one long-lived connection that echoes lines, until SIGTERM
     traffic.py download ADDRESS PORT --bytes N                   a large answer, compared by checksum
@@ -82,9 +83,9 @@ def receive_all(connection: socket.socket) -> bytes:
 # ---- get ---------------------------------------------------------------------------------------------------------------------
 
 
-def get_once(options: argparse.Namespace) -> dict[str, Any]:
+def get_once(options: argparse.Namespace, source_port: int) -> dict[str, Any]:
     start = time.monotonic()
-    with connect(options.address, options.port, options.timeout, options.source_port) as connection:
+    with connect(options.address, options.port, options.timeout, source_port) as connection:
         local = "%s:%d" % connection.getsockname()
         connection.sendall(request("/", options.address))
         _, body = split_answer(receive_all(connection))
@@ -93,9 +94,9 @@ def get_once(options: argparse.Namespace) -> dict[str, Any]:
 
 def get(options: argparse.Namespace) -> dict[str, Any]:
     answers, failures = [], []
-    for _ in range(options.count):
+    for number in range(options.count):
         try:
-            answers.append(get_once(options))
+            answers.append(get_once(options, options.source_port + number if options.source_port else 0))
         except (OSError, Refused) as error:
             failures.append({"time": time.time(), "reason": reason_of(error)})
     return {"answers": answers, "failures": failures}

@@ -16,9 +16,15 @@ namespace {
 // One plan in the making. Ids and ring regions come from the ledger's allocators without changing them.
 class Planner {
  public:
-  Planner(const Ledger& ledger, const DesiredState& desired, const Services& applied, const RingBuilder& ring_builder,
-          Clock::Time now)
-      : ledger_(ledger), desired_(desired), applied_(applied), ring_builder_(ring_builder), now_(now) {}
+  Planner(const Ledger& ledger, const DesiredState& desired, const AppliedServices& applied,
+          const RingBuilder& ring_builder, Clock::Time now)
+      : ledger_(ledger),
+        desired_(desired),
+        applied_(applied),
+        ring_builder_(ring_builder),
+        now_(now),
+        kept_ids_(ledger.limits().services),
+        unchanged_(ledger.limits().services) {}
 
   absl::StatusOr<PlannedChanges> Make();
 
@@ -37,6 +43,9 @@ class Planner {
   absl::Status Claim(const Assigned& assigned, const Backend& backend, const Uid& uid);
   absl::StatusOr<xlb_service> PlanRing(const Assigned& assigned, const std::vector<uint32_t>& ids);
   absl::StatusOr<uint32_t> AllocateRegion(const Frontend& frontend, uint32_t length);
+  void Name(uint16_t list) {
+    if (list != 0) named_lists_.insert(list);
+  }
   void PlanRemovedServices();
   void PlanRemovedBackend(uint32_t id);
   absl::StatusOr<uint16_t> PlanSources(const Assigned& assigned);
@@ -48,7 +57,7 @@ class Planner {
 
   const Ledger& ledger_;
   const DesiredState& desired_;
-  const Services& applied_;
+  const AppliedServices& applied_;
   const RingBuilder& ring_builder_;
   const Clock::Time now_;
 
@@ -56,8 +65,8 @@ class Planner {
   size_t new_backends_ = 0;
   std::optional<RingAllocator> regions_;  // a copy, made when the first ring needs room
   std::vector<Assigned> changed_;
-  std::unordered_set<uint32_t> kept_ids_;                      // of all desired services
-  std::unordered_map<uint32_t, const Frontend*> unchanged_;    // id -> frontend
+  std::vector<bool> kept_ids_;                                 // by id: of all desired services
+  std::vector<const Frontend*> unchanged_;                     // by id; null: not one of these
   std::unordered_map<Uid, const Frontend*, UidHash> claimed_;  // by services in changed_
   std::unordered_set<uint16_t> named_lists_;                   // by services, once the plan is carried out
   std::vector<std::pair<uint16_t, SourceList>> new_lists_;
@@ -101,22 +110,25 @@ absl::Status Planner::CheckLimits() const {
 }
 
 absl::Status Planner::AssignServices() {
+  // Nearly all are as they were: no look-up for these, but one walk through both in their common order.
+  auto applied = applied_.begin();
   for (const auto& [frontend, service] : desired_.services) {
+    while (applied != applied_.end() && applied->first < frontend) ++applied;
+    if (applied != applied_.end() && applied->first == frontend && applied->second.service == service) {
+      kept_ids_[applied->second.id] = true;
+      unchanged_[applied->second.id] = &frontend;
+      Name(applied->second.sources);
+      continue;
+    }
     const xlb_service* present = ledger_.Service(ServiceKey(frontend));
     const bool is_new = present == nullptr;
     const uint32_t id = is_new ? ledger_.service_ids().Peek(new_services_++) : present->id;
     if (id == 0) {
       return absl::ResourceExhaustedError(fmt::format("no id is free for service {}", frontend.ToString()));
     }
-    kept_ids_.insert(id);
-    const auto applied = applied_.find(frontend);
-    if (!is_new && applied != applied_.end() && applied->second == service) {
-      unchanged_.emplace(id, &frontend);
-      named_lists_.insert(present->sources);
-    } else {
-      changed_.push_back({&frontend, &service, id, is_new});
-      result_.compared.push_back(frontend);
-    }
+    kept_ids_[id] = true;
+    changed_.push_back({&frontend, &service, id, is_new});
+    result_.compared.push_back(frontend);
   }
   return absl::OkStatus();
 }
@@ -151,8 +163,9 @@ absl::Status Planner::Claim(const Assigned& assigned, const Backend& backend, co
   const auto [claim, is_first] = claimed_.emplace(uid, assigned.frontend);
   const Frontend* other = is_first ? nullptr : claim->second;
   for (const uint32_t id : ledger_.BackendsWithUid(uid)) {
-    const auto unchanged = unchanged_.find(ledger_.contents().backends.at(id).service);
-    if (unchanged != unchanged_.end()) other = unchanged->second;
+    // Of a service that is gone, when a removal did not get to its end: no id that is in use.
+    const uint32_t owner = ledger_.contents().backends.at(id).service;
+    if (owner < unchanged_.size() && unchanged_[owner] != nullptr) other = unchanged_[owner];
   }
   if (other == nullptr) return absl::OkStatus();
   return absl::InvalidArgumentError(fmt::format("backend \"{}\" ({}) of service {} belongs to service {} already",
@@ -223,16 +236,16 @@ void Planner::PlanRemovedServices() {
   for (const Frontend& frontend : desired_.kept) {
     const xlb_service* kept = ledger_.Service(ServiceKey(frontend));
     if (kept == nullptr) continue;
-    kept_ids_.insert(kept->id);
+    kept_ids_[kept->id] = true;
     // One that is desired too is written as it says there; what it named until then goes with the next plan.
-    named_lists_.insert(kept->sources);
+    Name(kept->sources);
   }
   for (const auto& [key, service] : ledger_.contents().services) {
-    if (!kept_ids_.contains(service.id)) removed_services_.push_back(RemoveServiceOp{key});
+    if (!kept_ids_[service.id]) removed_services_.push_back(RemoveServiceOp{key});
   }
   // Not only of these services: after a failure, also of some that were removed before.
   for (const auto& [service_id, backends] : ledger_.backends_of_services()) {
-    if (kept_ids_.contains(service_id)) continue;
+    if (service_id < kept_ids_.size() && kept_ids_[service_id]) continue;
     for (const uint32_t id : backends) PlanRemovedBackend(id);
   }
 }
@@ -320,8 +333,9 @@ void Planner::Append(std::vector<MapWrite>& writes) {
 
 }  // namespace
 
-absl::StatusOr<PlannedChanges> PlanChanges(const Ledger& ledger, const DesiredState& desired, const Services& applied,
-                                           const RingBuilder& ring_builder, Clock::Time now) {
+absl::StatusOr<PlannedChanges> PlanChanges(const Ledger& ledger, const DesiredState& desired,
+                                           const AppliedServices& applied, const RingBuilder& ring_builder,
+                                           Clock::Time now) {
   return Planner(ledger, desired, applied, ring_builder, now).Make();
 }
 
@@ -331,7 +345,7 @@ DesiredState KnownPart(const Ledger& ledger, const DesiredState& desired) {
     const xlb_service* present = ledger.Service(ServiceKey(frontend));
     if (present == nullptr) continue;
     Service& part = known.services[frontend] = service;
-    std::erase_if(part.backends, [&](const Backend& backend) {
+    std::erase_if(part.backends.own(), [&](const Backend& backend) {
       return ledger.FindBackend(BackendUid(backend.identity), present->id) == 0;
     });
   }

@@ -19,7 +19,13 @@ namespace xlb {
 // function of the service.
 using RingBuilder = std::function<std::vector<uint32_t>(const Service& service)>;
 
-using Services = std::map<Frontend, Service>;
+// A service as it was applied, and what it got in the maps.
+struct AppliedService {
+  Service service;
+  uint32_t id;
+  uint16_t sources;  // its list, 0: none
+};
+using AppliedServices = std::map<Frontend, AppliedService>;
 
 struct PlannedChanges {
   Plan plan;
@@ -29,8 +35,9 @@ struct PlannedChanges {
 // ResourceExhausted when what is desired does not fit, at all or not beside what is there; InvalidArgument when it
 // contradicts itself. `applied`: services that the ledger is known to hold already as they are here, and so need no
 // comparison; may be empty.
-absl::StatusOr<PlannedChanges> PlanChanges(const Ledger& ledger, const DesiredState& desired, const Services& applied,
-                                           const RingBuilder& ring_builder, Clock::Time now);
+absl::StatusOr<PlannedChanges> PlanChanges(const Ledger& ledger, const DesiredState& desired,
+                                           const AppliedServices& applied, const RingBuilder& ring_builder,
+                                           Clock::Time now);
 
 // The part of `desired` that the maps know: services and backends that have an id.
 DesiredState KnownPart(const Ledger& ledger, const DesiredState& desired);

@@ -91,7 +91,10 @@ absl::Status Reconciler::Write(const MapWrite& write) {
 }
 
 void Reconciler::RememberApplied(const DesiredState& desired, const std::vector<Frontend>& compared) {
-  for (const Frontend& frontend : compared) applied_[frontend] = desired.services.at(frontend);
+  for (const Frontend& frontend : compared) {
+    const xlb_service& record = *ledger_.Service(ServiceKey(frontend));
+    applied_[frontend] = {desired.services.at(frontend), record.id, record.sources};
+  }
   if (applied_.size() == desired.services.size()) return;
   std::erase_if(applied_, [&](const auto& entry) { return !desired.services.contains(entry.first); });
 }

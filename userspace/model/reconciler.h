@@ -57,7 +57,7 @@ class Reconciler {
   Limits limits_;
   bool loaded_ = false;
   Ledger ledger_;
-  Services applied_;  // what the last Apply ended with; empty after a failure
+  AppliedServices applied_;  // what the last Apply ended with; empty after a failure
 };
 
 }  // namespace xlb

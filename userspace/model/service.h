@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/ip.h"
+#include "base/shared_vector.h"
 #include "base/status.h"
 #include "model/access.h"
 #include "model/source_list.h"
@@ -103,7 +104,7 @@ struct Service {
   std::string name;
   ServiceSource source = ServiceSource::kStatic;
   SchedulerKind scheduler = SchedulerKind::kRoundRobin;
-  std::vector<Backend> backends;
+  SharedVector<Backend> backends;
   // Endpoints that exist but that this node cannot reach, and why: shown, never in the ring. {backend name, reason}
   std::vector<std::pair<std::string, std::string>> unreachable = {};
   std::chrono::seconds affinity{};  // for which a client keeps its backend when it is silent; 0: it does not

@@ -2,6 +2,7 @@
 #ifndef XLB_BASE_SHARED_VECTOR_H_
 #define XLB_BASE_SHARED_VECTOR_H_
 
+#include <atomic>
 #include <cstddef>
 #include <initializer_list>
 #include <memory>
@@ -38,8 +39,13 @@ class SharedVector {
 
   // The elements, this vector's own from now on.
   std::vector<T>& own() {
-    if (elements_ == nullptr) elements_ = std::make_shared<std::vector<T>>();
-    if (elements_.use_count() != 1) elements_ = std::make_shared<std::vector<T>>(*elements_);
+    if (elements_ == nullptr) {
+      elements_ = std::make_shared<std::vector<T>>();
+    } else if (elements_.use_count() != 1) {
+      elements_ = std::make_shared<std::vector<T>>(*elements_);
+    } else {
+      std::atomic_thread_fence(std::memory_order_acquire);  // after the last look of whoever shared them
+    }
     return *elements_;
   }
   iterator begin() { return own().begin(); }

@@ -36,8 +36,9 @@ class Planner {
     bool is_new;
   };
 
-  absl::Status CheckLimits() const;
   absl::Status AssignServices();
+  absl::Status CheckLimits(size_t backends) const;
+  absl::Status AssignId(Assigned& assigned);
   absl::Status PlanService(const Assigned& assigned);
   absl::StatusOr<uint32_t> PlanBackend(const Assigned& assigned, const Backend& backend, const Uid& uid);
   absl::Status Claim(const Assigned& assigned, const Backend& backend, const Uid& uid);
@@ -66,6 +67,7 @@ class Planner {
   std::optional<RingAllocator> regions_;  // a copy, made when the first ring needs room
   std::vector<Assigned> changed_;
   std::vector<bool> kept_ids_;                                 // by id: of all desired services
+  size_t kept_records_ = 0;                                    // of desired services that are in the maps
   std::vector<const Frontend*> unchanged_;                     // by id; null: not one of these
   std::unordered_map<Uid, const Frontend*, UidHash> claimed_;  // by services in changed_
   std::unordered_set<uint16_t> named_lists_;                   // by services, once the plan is carried out
@@ -80,7 +82,6 @@ class Planner {
 };
 
 absl::StatusOr<PlannedChanges> Planner::Make() {
-  XLB_RETURN_IF_ERROR(CheckLimits());
   XLB_RETURN_IF_ERROR(AssignServices());
   for (const Assigned& assigned : changed_) XLB_RETURN_IF_ERROR(PlanService(assigned));
   PlanRemovedServices();
@@ -95,14 +96,12 @@ absl::StatusOr<PlannedChanges> Planner::Make() {
   return std::move(result_);
 }
 
-absl::Status Planner::CheckLimits() const {
+absl::Status Planner::CheckLimits(size_t backends) const {
   const auto check = [](size_t wanted, size_t room, std::string_view what) -> absl::Status {
     if (wanted <= room) return absl::OkStatus();
     return absl::ResourceExhaustedError(
         fmt::format("{} {} are more than the {} that the data path has room for", wanted, what, room));
   };
-  size_t backends = 0;
-  for (const auto& [frontend, service] : desired_.services) backends += service.backends.size();
   const Limits& limits = ledger_.limits();
   XLB_RETURN_IF_ERROR(check(desired_.services.size(), limits.services - 1, "services"));
   XLB_RETURN_IF_ERROR(check(backends, limits.backends - 1, "backends"));
@@ -110,26 +109,36 @@ absl::Status Planner::CheckLimits() const {
 }
 
 absl::Status Planner::AssignServices() {
+  size_t backends = 0;
   // Nearly all are as they were: no look-up for these, but one walk through both in their common order.
   auto applied = applied_.begin();
   for (const auto& [frontend, service] : desired_.services) {
+    backends += service.backends.size();
     while (applied != applied_.end() && applied->first < frontend) ++applied;
     if (applied != applied_.end() && applied->first == frontend && applied->second.service == service) {
       kept_ids_[applied->second.id] = true;
+      ++kept_records_;
       unchanged_[applied->second.id] = &frontend;
       Name(applied->second.sources);
       continue;
     }
-    const xlb_service* present = ledger_.Service(ServiceKey(frontend));
-    const bool is_new = present == nullptr;
-    const uint32_t id = is_new ? ledger_.service_ids().Peek(new_services_++) : present->id;
-    if (id == 0) {
-      return absl::ResourceExhaustedError(fmt::format("no id is free for service {}", frontend.ToString()));
-    }
-    kept_ids_[id] = true;
-    changed_.push_back({&frontend, &service, id, is_new});
+    changed_.push_back({&frontend, &service, 0, false});
     result_.compared.push_back(frontend);
   }
+  XLB_RETURN_IF_ERROR(CheckLimits(backends));
+  for (Assigned& assigned : changed_) XLB_RETURN_IF_ERROR(AssignId(assigned));
+  return absl::OkStatus();
+}
+
+absl::Status Planner::AssignId(Assigned& assigned) {
+  const xlb_service* present = ledger_.Service(ServiceKey(*assigned.frontend));
+  assigned.is_new = present == nullptr;
+  assigned.id = assigned.is_new ? ledger_.service_ids().Peek(new_services_++) : present->id;
+  if (assigned.id == 0) {
+    return absl::ResourceExhaustedError(fmt::format("no id is free for service {}", assigned.frontend->ToString()));
+  }
+  if (!assigned.is_new) ++kept_records_;
+  kept_ids_[assigned.id] = true;
   return absl::OkStatus();
 }
 
@@ -240,8 +249,10 @@ void Planner::PlanRemovedServices() {
     // One that is desired too is written as it says there; what it named until then goes with the next plan.
     Name(kept->sources);
   }
-  for (const auto& [key, service] : ledger_.contents().services) {
-    if (!kept_ids_[service.id]) removed_services_.push_back(RemoveServiceOp{key});
+  if (kept_records_ < ledger_.contents().services.size()) {
+    for (const auto& [key, service] : ledger_.contents().services) {
+      if (!kept_ids_[service.id]) removed_services_.push_back(RemoveServiceOp{key});
+    }
   }
   // Not only of these services: after a failure, also of some that were removed before.
   for (const auto& [service_id, backends] : ledger_.backends_of_services()) {

@@ -28,7 +28,7 @@ Service FromStatic(const StaticService& from, const RouteResolver& route, const 
                   .scheduler = from.scheduler,
                   .backends = {}};
   service.access = {from.allow, from.deny, from.bind};
-  std::vector<Backend> lost;
+  SharedVector<Backend> lost;
   for (const StaticBackend& from_backend : from.backends) {
     Backend backend = FromStatic(from, from_backend);
     const absl::StatusOr<Ipv4> source = route(backend.reach.address);

@@ -63,9 +63,11 @@ void Daemon::TellDockerMesh(const SwarmView& view) {
 
 std::vector<Service> Daemon::WithoutLostTasks(std::vector<Service> services) const {
   for (Service& service : services) {
-    std::erase_if(service.backends, [&](const Backend& backend) {
+    const auto is_lost = [&](const Backend& backend) {
       return backend.reach.kind == BackendKind::kLocal && node_->Device(backend.reach.ifindex) == nullptr;
-    });
+    };
+    const SharedVector<Backend>& backends = service.backends;
+    if (std::any_of(backends.begin(), backends.end(), is_lost)) std::erase_if(service.backends.own(), is_lost);
   }
   return services;
 }

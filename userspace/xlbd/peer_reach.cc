@@ -30,25 +30,42 @@ std::map<Ipv4, std::set<UidPrefix>> BackendsByNode(const DesiredState& state) {
   return nodes;
 }
 
+namespace {
+
+// What of the backend depends on its node.
+struct ByNode {
+  BackendState state;
+  bool peer;
+  bool operator==(const ByNode&) const = default;
+};
+
+ByNode WhatPeersSay(const PeerTracker& tracker, const WasPeer& was_peer, const Backend& backend) {
+  const Ipv4 node = backend.reach.tunnel_dst;
+  switch (tracker.State(node)) {
+    case PeerState::kPlain:
+      return {backend.state, false};
+    case PeerState::kUp:
+      return {backend.state, tracker.Delivers(node, UidPrefixOf(backend)).value_or(was_peer(backend.identity))};
+    case PeerState::kSilent:
+      return {BackendState::kDown, was_peer(backend.identity)};
+    case PeerState::kUnknown:
+      break;
+  }
+  return {backend.state, was_peer(backend.identity)};
+}
+
+}  // namespace
+
 void ApplyPeers(const PeerTracker& tracker, const WasPeer& was_peer, DesiredState& state) {
   for (auto& [frontend, service] : state.services) {
-    for (Backend& backend : service.backends) {
+    const SharedVector<Backend> backends = service.backends;  // shared with others' states where nothing is written
+    for (size_t i = 0; i < backends.size(); ++i) {
+      const Backend& backend = backends[i];
       if (!IsOnOtherNode(backend)) continue;
-      const Ipv4 node = backend.reach.tunnel_dst;
-      switch (tracker.State(node)) {
-        case PeerState::kPlain:
-          backend.reach.peer = false;
-          break;
-        case PeerState::kUp:
-          backend.reach.peer = tracker.Delivers(node, UidPrefixOf(backend)).value_or(was_peer(backend.identity));
-          break;
-        case PeerState::kSilent:
-          backend.state = BackendState::kDown;
-          [[fallthrough]];
-        case PeerState::kUnknown:
-          backend.reach.peer = was_peer(backend.identity);
-          break;
-      }
+      const ByNode said = WhatPeersSay(tracker, was_peer, backend);
+      if (said == ByNode{backend.state, backend.reach.peer}) continue;
+      service.backends[i].state = said.state;
+      service.backends[i].reach.peer = said.peer;
     }
   }
 }

@@ -32,7 +32,7 @@ std::vector<size_t> SlotsEach(const Service& service) {
 
 std::vector<std::string> Identities(const Service& service) {
   std::vector<std::string> identities;
-  for (const uint32_t slot : BuildRing(service)) identities.push_back(service.backends.at(slot).identity);
+  for (const uint32_t slot : BuildRing(service)) identities.push_back(service.backends.get().at(slot).identity);
   return identities;
 }
 

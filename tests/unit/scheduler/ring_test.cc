@@ -32,7 +32,7 @@ Service Of(SchedulerKind scheduler, std::vector<Member> members) {
 // The ring as identities, one letter each.
 std::string Sequence(const Service& service) {
   std::string sequence;
-  for (const uint32_t slot : BuildRing(service)) sequence += service.backends.at(slot).identity;
+  for (const uint32_t slot : BuildRing(service)) sequence += service.backends.get().at(slot).identity;
   return sequence;
 }
 

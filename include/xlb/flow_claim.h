@@ -63,7 +63,9 @@ XLB_LARGE __u32 xlb_evict(xlb_table_t table, __u32 index, __u16 tag, __u32 now) 
 /* A free way of the bucket that this tag may have; XLB_FLOW_WAYS: none. */
 XLB_INLINE __u32 xlb_free_way(const struct xlb_flow_head* head, __u16 tag) {
   if (xlb_ways_equal(head, tag) != 0) return XLB_FLOW_WAYS;
-  return XLB_LOAD(head->tags[xlb_tag_way(tag)]) == 0 ? xlb_tag_way(tag) : xlb_way_of(head, 0);
+  if (XLB_LOAD(head->tags[xlb_tag_way(tag)]) == 0) return xlb_tag_way(tag);
+  if (XLB_LOAD(head->tags[xlb_tag_second_way(tag)]) == 0) return xlb_tag_second_way(tag);
+  return xlb_way_of(head, 0);
 }
 
 XLB_INLINE void xlb_take_place(xlb_table_t table, struct xlb_flow_head* head, __u32 slot,

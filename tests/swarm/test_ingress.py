@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 
 import pytest
@@ -12,7 +11,6 @@ from lab.mesh import xdp_modes
 
 HTTP, ECHO, UDP = 8091, 8092, 8093
 BULK = 50_000_000
-UNUSED_PORTS = itertools.count(20_000, 40).__next__  # below those that a client gets by itself
 
 
 def test_attaches_as_told(mesh: Mesh) -> None:
@@ -29,11 +27,7 @@ def test_every_node_answers_every_client(mesh: Mesh, lab: Lab) -> None:
 
 def test_tasks_take_turns_exactly(mesh: Mesh, lab: Lab) -> None:
     for address in mesh.addresses:
-        # From ports that the client has used with no task yet, by whichever node: where one still waits for the end of such
-        # a connection, it refuses the SYN, the client sends another one at once, and that takes a turn more.
-        answers = lab.client.gets(address, HTTP, 40, source_port=UNUSED_PORTS()).expect_all()
-        if answers.resent:  # a SYN that is sent again takes a turn more
-            answers = lab.client.gets(address, HTTP, 40, source_port=UNUSED_PORTS()).expect_all()
+        answers = lab.client.take_turns(address, HTTP)
         assert sorted(answers.tasks.values()) == [20, 20]
         first, second = answers.sequence[:2]
         assert first != second

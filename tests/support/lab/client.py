@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from .processes import Process, wait_until
 
 LOST_SYN = 0.9  # seconds; it is sent again after one
 TRAFFIC = Path(__file__).parent.parent / "traffic.py"
+BELOW_EPHEMERAL = 20_000
+_turns = itertools.count(BELOW_EPHEMERAL, 40)
 
 
 @dataclass
@@ -104,6 +107,17 @@ class Traffic(Host):
         """One request: the fields of the answer, or {"failure": reason}."""
         many = self.gets(address, port, 1, timeout=timeout)
         return many.answers[0] if many.answers else {"failure": many.failures[0]["reason"]}
+
+    def take_turns(self, address: str, port: int) -> Answers:
+        """40 requests from source ports that nobody has used before, for tests of who answers which.
+
+        Where the server still waits for the end of an older connection with the same addresses and ports (through another
+        node, by another client behind the same SNAT, before a restart), it refuses the SYN with an ACK, the client resets that and
+        sends the SYN again at once: that takes one turn more, and no answer's time shows it."""
+        answers = self.gets(address, port, 40, source_port=next(_turns)).expect_all()
+        if answers.resent:  # a SYN that was lost, and sent again after a second, took a turn more, too
+            answers = self.gets(address, port, 40, source_port=next(_turns)).expect_all()
+        return answers
 
     def gets(self, address: str, port: int, count: int, *, timeout: float = 5, source_port: int = 0) -> Answers:
         options = ["--count", count, "--timeout", timeout, "--source-port", source_port]

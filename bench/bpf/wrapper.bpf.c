@@ -38,7 +38,7 @@ static __always_inline void write_flow(struct iphdr* ip, __u32 flow) {
   __be16 client_port = bpf_htons((__u16)(BENCH_PORT + (flow / BENCH_BACKENDS) % BENCH_PORTS));
   __u64 diff;
   if (control.reply) {
-    __be32 task = bpf_htonl(BENCH_TASKS + flow % BENCH_BACKENDS);
+    __be32 task = control.keeps_service ? ip->saddr : bpf_htonl(BENCH_TASKS + flow % BENCH_BACKENDS);
     diff = word_diff(ip->saddr, task);
     ip->saddr = task;
     if (control.keeps_client) {

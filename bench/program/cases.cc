@@ -36,7 +36,7 @@ Case At(uint32_t flows, Case one) {
 
 void AddEmpty(const Scene& scene, const Wrapper& wrapper, std::vector<Case>& cases) {
   cases.push_back(Floor(wrapper, "empty", "floor_empty", scene.FromClients()));
-  if (scene.setting().kind == XLB_KIND_VXLAN) {
+  if (scene.CrossesTunnel()) {
     cases.push_back(Floor(wrapper, "empty, tunnelled", "floor_empty", scene.FromBackends()));
   }
   if (scene.setting().kind == XLB_KIND_LOCAL) {
@@ -48,14 +48,20 @@ void AddEmpty(const Scene& scene, const Wrapper& wrapper, std::vector<Case>& cas
   cases.push_back(Floor(wrapper, "parse, TX", "floor_parse", scene.FromClients()));
 }
 
+xlb_counter ForwardOf(xlb_kind kind) {
+  return static_cast<xlb_counter>(int{XLB_COUNT_FORWARD_ROUTE} + (int{kind} - int{XLB_KIND_ROUTE}));
+}
+xlb_counter ReplyOf(xlb_kind kind) {
+  return static_cast<xlb_counter>(int{XLB_COUNT_REPLY_ROUTE} + (int{kind} - int{XLB_KIND_ROUTE}));
+}
+
 constexpr char kLruNat[] = "LRU, NAT, TX";
 constexpr char kLruVxlan[] = "LRU, NAT, VXLAN, TX";
 constexpr char kLruNew[] = "miss, 2 LRU inserts, NAT, VXLAN, TX";
 
 void AddHits(const Scene& scene, const Wrapper& wrapper, uint32_t flows, std::vector<Case>& cases) {
-  const bool tunnel = scene.setting().kind == XLB_KIND_VXLAN;
-  const xlb_counter forward = tunnel ? XLB_COUNT_FORWARD_VXLAN : XLB_COUNT_FORWARD_ROUTE;
-  const xlb_counter reply = tunnel ? XLB_COUNT_REPLY_VXLAN : XLB_COUNT_REPLY_ROUTE;
+  const bool tunnel = scene.CrossesTunnel();
+  const xlb_counter forward = ForwardOf(scene.setting().kind), reply = ReplyOf(scene.setting().kind);
   Case floor = Floor(wrapper, tunnel ? kLruVxlan : kLruNat, tunnel ? "floor_lru_vxlan" : "floor_lru_nat",
                      scene.FromClients(), flows);
   Case hit = OfXlb(scene, "hit", Program::kXdp, scene.FromClients(), XDP_TX, {XLB_HOOK_XDP, forward});
@@ -139,9 +145,7 @@ std::vector<Case> FillsOf(const Scene& scene, const Wrapper& wrapper) {
   std::vector<Case> fills = {Floor(wrapper, "fill", "floor_lru_fill", scene.FromClients())};
   if (kind != XLB_KIND_NONE) {
     const bool local = kind == XLB_KIND_LOCAL;
-    const xlb_counter counter = local                    ? XLB_COUNT_PASS_TO_TC
-                                : kind == XLB_KIND_VXLAN ? XLB_COUNT_FORWARD_VXLAN
-                                                         : XLB_COUNT_FORWARD_ROUTE;
+    const xlb_counter counter = local ? XLB_COUNT_PASS_TO_TC : ForwardOf(kind);
     fills.push_back(OfXlb(scene, "fill", Program::kXdp, scene.FromClients(true), local ? XDP_PASS : XDP_TX,
                           {XLB_HOOK_XDP, counter}));
     fills.back().counted.push_back({XLB_HOOK_XDP, XLB_COUNT_FLOW_NEW});

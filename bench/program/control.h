@@ -26,6 +26,7 @@ struct bench_control {
   __u32 tunnelled;                  /* 1: the packet that counts is inside VXLAN */
   __u32 reply;                      /* 1: from the flow's backend, 0: from its client */
   __u32 keeps_client;               /* 1: a reply goes to the client's own address, not to one of the node's */
+  __u32 keeps_service;              /* 1: and comes from the service's, not from the task's */
   /* Which flow comes next: state = state * multiplier + increment, its low bits. With multiplier % 4 == 1 and an odd
    * increment every flow comes once in each period (Hull and Dobell 1962). `scramble` shifts the high bits down, so
    * that neighbours in time are not neighbours in memory; 31 for no change. */

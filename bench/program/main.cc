@@ -33,6 +33,7 @@ std::vector<Setting> Settings(uint32_t max_flows) {
       Of("tcp route", "tcp", XLB_KIND_ROUTE, few),
       Of("tcp local", "tcp", XLB_KIND_LOCAL, few),
       Of("tcp new", "tcp", XLB_KIND_VXLAN, 1),
+      Of("tcp preserve", "tcp", XLB_KIND_PEER, few),
       Of("tcp pass", "tcp", XLB_KIND_NONE, few),
   };
   settings[2].tick_shift = 0;

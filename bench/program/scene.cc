@@ -17,6 +17,7 @@ namespace {
 constexpr uint16_t kServicePort = 8091;
 constexpr uint16_t kTargetPort = 80;  // of local and routed backends
 constexpr size_t kFrameLength = 64;
+constexpr uint8_t kVniFlag = 0x08;  // RFC 7348 5
 
 std::string ClientOf(uint32_t flow) {
   return fmt::format("{}:{}", test::IpText(BENCH_CLIENTS + flow), BENCH_PORT + flow / BENCH_BACKENDS % BENCH_PORTS);
@@ -28,6 +29,10 @@ std::vector<xlb_backend> Backends(xlb_kind kind) {
   std::vector<xlb_backend> backends;
   for (uint32_t i = 0; i < BENCH_BACKENDS; i++) {
     if (kind == XLB_KIND_VXLAN) backends.push_back(test::Vxlan(TaskOf(i)));
+    if (kind == XLB_KIND_PEER) {
+      backends.push_back(test::WithUid(test::Vxlan(TaskOf(i)), test::kUidMac));
+      backends.back().flags = XLB_BACKEND_PEER;
+    }
     if (kind == XLB_KIND_ROUTE) backends.push_back(test::Route(TaskOf(i), kTargetPort));
     if (kind == XLB_KIND_LOCAL) backends.push_back(test::Local(TaskOf(i), kTargetPort));
   }
@@ -76,6 +81,7 @@ absl::StatusOr<std::unique_ptr<Scene>> Scene::Make(const Setting& setting, const
   node.Address(test::kNodeIp).Uplink(network.uplink, true);
   node.self.tick_shift = setting.tick_shift;
   if (setting.kind != XLB_KIND_NONE) node.Service(setting.protocol, "*", kServicePort, Backends(setting.kind));
+  if (setting.kind == XLB_KIND_PEER) node.Peer(test::kWorkerIp, test::kCookieMac);
   node.Write(scene->programs_->maps());
   return scene;
 }
@@ -87,18 +93,19 @@ Stream Scene::FromClients(bool syn) const {
 }
 
 Stream Scene::FromBackends() const {
-  const bool local = setting_.kind == XLB_KIND_LOCAL;
+  const bool local = setting_.kind == XLB_KIND_LOCAL, peer = setting_.kind == XLB_KIND_PEER;
   Stream stream{.ifindex = local ? network_.task : network_.uplink,
-                .tunnelled = setting_.kind == XLB_KIND_VXLAN,
+                .tunnelled = CrossesTunnel(),
                 .reply = true,
-                .keeps_client = local};
+                .keeps_client = local || peer,
+                .keeps_service = peer};
   stream.frame = FrameOf(stream, 0);
   return stream;
 }
 
 Bytes Scene::FrameOf(const Stream& stream, uint32_t flow) const {
+  const std::string service = fmt::format("{}:{}", test::kNodeIp, kServicePort);
   if (!stream.reply) {
-    const std::string service = fmt::format("{}:{}", test::kNodeIp, kServicePort);
     test::Packet packet = PacketOf(setting_.protocol, ClientOf(flow), service);
     if (stream.syn) packet.Flags("S");
     return packet.Macs(test::kGatewayMac, test::kUplinkMac).Build();
@@ -115,15 +122,18 @@ Bytes Scene::FrameOf(const Stream& stream, uint32_t flow) const {
         .Macs(test::kGatewayMac, test::kUplinkMac)
         .Build();
   }
+  test::Packet frame = test::Packet::Udp(fmt::format("{}:{}", test::kWorkerIp, 50000),
+                                         fmt::format("{}:{}", test::kNodeIp, test::kVxlanPort))
+                           .Macs(test::kWorkerMac, test::kUplinkMac)
+                           .NoUdpChecksum();
+  if (setting_.kind == XLB_KIND_PEER) {
+    const test::Packet inner = PacketOf(setting_.protocol, service, client).Macs(test::kCookieMac, test::kUidMac);
+    return frame.Vxlan(XLB_PEER_VNI, inner.Build(), kVniFlag, XLB_TUNNEL_REPLY).Build();
+  }
   const test::Packet inner =
       PacketOf(setting_.protocol, fmt::format("{}:{}", TaskOf(flow), kServicePort), test::kIngressIp + port)
           .Macs(test::kTaskMac, test::kIngressMac);
-  return test::Packet::Udp(fmt::format("{}:{}", test::kWorkerIp, 50000),
-                           fmt::format("{}:{}", test::kNodeIp, test::kVxlanPort))
-      .Macs(test::kWorkerMac, test::kUplinkMac)
-      .Vxlan(test::kVni, inner.Build())
-      .NoUdpChecksum()
-      .Build();
+  return frame.Vxlan(test::kVni, inner.Build()).Build();
 }
 
 void Scene::Answer(uint32_t flow) const {

@@ -19,7 +19,7 @@ namespace xlb::bench {
 struct Setting {
   std::string name;
   std::string protocol;      // "tcp", "udp"
-  xlb_kind kind;             // of the backends; XLB_KIND_NONE: no service at all
+  xlb_kind kind;             // of the flows; XLB_KIND_NONE: no service at all, XLB_KIND_PEER: tasks behind another xlb
   uint32_t flows;            // that live in the table all the time; a power of two
   uint32_t table_flows;      // that the flow table is made for
   bool fresh = false;        // no flow lives on: every packet begins one, and pushes an old one out
@@ -37,6 +37,7 @@ class Scene {
   static absl::StatusOr<std::unique_ptr<Scene>> Make(const Setting& setting, const test::TestNetwork& network);
 
   const Setting& setting() const { return setting_; }
+  bool CrossesTunnel() const { return setting_.kind == XLB_KIND_VXLAN || setting_.kind == XLB_KIND_PEER; }
   const test::LoadedPrograms& programs() const { return *programs_; }
 
   // A client's packets (TCP: SYNs or ACKs), and those that come back from the backends.

@@ -61,6 +61,7 @@ void Wrapper::SetControl(const Stream& stream, const Flows& flows, uint32_t warm
   control.tunnelled = stream.tunnelled;
   control.reply = stream.reply;
   control.keeps_client = stream.keeps_client;
+  control.keeps_service = stream.keeps_service;
   if (flows.first == Flows::kShuffled) {
     // The constants are those of Numerical Recipes' generator.
     control.multiplier = 1664525;

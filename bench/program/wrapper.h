@@ -26,6 +26,7 @@ struct Stream {
   bool tunnelled = false;
   bool reply = false;
   bool keeps_client = false;
+  bool keeps_service = false;
 };
 
 // Which flows a run goes through.

@@ -72,6 +72,10 @@ void ClearMaps(const MapFds& maps);
 
 // Gives the backend a uid that begins with these bytes.
 xlb_backend WithUid(xlb_backend backend, std::string_view first_bytes);
+// What the inner Ethernet addresses of frames in xlb's own VNI are: the first bytes of a backend's uid, and a pair's
+// cookie.
+inline constexpr char kUidMac[] = "a1:a2:a3:a4:a5:a6";
+inline constexpr char kCookieMac[] = "c1:c2:c3:c4:c5:c6";
 // The pair's key of every peer made by Node::Peer.
 inline constexpr uint64_t kPeerKey[2] = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
 inline constexpr uint64_t kOldPeerKey[2] = {0x1706050403020100, 0x1f0e0d0c0b0a0908};

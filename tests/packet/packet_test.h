@@ -129,8 +129,6 @@ std::string ProgramName(const testing::TestParamInfo<Program>& info);
   INSTANTIATE_TEST_SUITE_P(, suite, testing::Values(Program::kXdp, Program::kUplink), ProgramName)
 
 // A frame of xlb's own VNI from xlb on the worker, with the inner Ethernet addresses that name backend and pair.
-inline constexpr char kUidMac[] = "a1:a2:a3:a4:a5:a6";  // the first bytes of the backend's uid
-inline constexpr char kCookieMac[] = "c1:c2:c3:c4:c5:c6";
 Packet PeerFrame(const Packet& inner, uint8_t tunnel_flags = 0);
 
 // A reply of a task, as the worker wraps it.

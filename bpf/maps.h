@@ -191,4 +191,12 @@ struct {
   __uint(pinning, LIBBPF_PIN_BY_NAME);
 } new_flows SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, XLB_NEXT_HOPS);
+  __type(key, __u32);
+  __type(value, struct xlb_next_hop);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} next_hops SEC(".maps");
+
 #endif

@@ -44,7 +44,7 @@ static __always_inline void hop_find(ctx_t* ctx, __u32 epoch, const struct xlb_f
   } else if (enters_task(flow, reply)) {
     hop_of_local(flow->backend, hop);
   } else {
-    hop_resolve(ctx, flow, reply, hop);
+    hop_resolve(ctx, epoch, flow, reply, hop);
   }
 }
 
@@ -286,9 +286,10 @@ static __always_inline int without_ports(ctx_t* ctx, __u32 hook, const struct xl
   return pass(ctx, hook, is_tunnelled(packet) ? XLB_COUNT_PASS_TUNNEL : XLB_COUNT_PASS_FRAGMENT);
 }
 
-/* A packet that no flow is good for: UNDECIDED if it has one now; else its verdict. */
+/* A packet that no flow is good for: UNDECIDED if it has one now, in what flow_claim gave as `slot`; else its verdict.
+ */
 static __always_inline int without_flow(ctx_t* ctx, __u32 hook, const struct xlb_node* node,
-                                        const struct packet* packet) {
+                                        const struct packet* packet, __u32* slot) {
   if (packet->key.zone == XLB_ZONE_TUNNEL) return pass(ctx, hook, XLB_COUNT_PASS_TUNNEL);
   if (packet->key.zone == XLB_ZONE_PEER) {
     return peer_is_known(packet) ? drop(ctx, hook, XLB_DROP_PEER_NO_FLOW) : peer_stranger(ctx, hook, packet);
@@ -299,17 +300,19 @@ static __always_inline int without_flow(ctx_t* ctx, __u32 hook, const struct xlb
   int verdict = is_tunnelled(packet) ? peer_begin(ctx, hook, packet, fresh) : begin(ctx, hook, packet, fresh);
   if (verdict != UNDECIDED) return verdict;
   if (packet->was_dockers) flow_forget(&packet->key, packet->life);
-  return flow_file(ctx, hook, packet, fresh, flow_claim(&packet->key, tick_now(node)));
+  *slot = flow_claim(&packet->key, tick_now(node), packet->unfiled);
+  return flow_file(ctx, hook, packet, fresh, *slot);
 }
 
 /* A packet of the flow that was found, or one that may begin a flow. */
 static __always_inline int forward_or_begin(ctx_t* ctx, __u32 hook, const struct xlb_node* node, struct packet* packet,
                                             struct xlb_flow* flow) {
   if (flow == NULL) {
-    int verdict = without_flow(ctx, hook, node, packet);
+    __u32 slot = XLB_SLOT_NONE;
+    int verdict = without_flow(ctx, hook, node, packet, &slot);
     if (verdict != UNDECIDED && is_fragment(packet) && !is_later(packet)) fragment_forget(packet);
     if (verdict != UNDECIDED) return verdict;
-    flow = flow_find(node, packet);
+    flow = flow_filed(node, slot, packet);
     if (flow == NULL) return drop(ctx, hook, XLB_DROP_FLOW_CHANGED); /* pushed out at once */
   }
   return forward(ctx, hook, node, packet, flow);

@@ -242,7 +242,7 @@ static __always_inline int flow_insert(ctx_t* ctx, __u32 hook, const struct pack
 
 /* The mark of a connection that Docker's own mesh carries: 1 if there is one now. */
 static __always_inline int flow_file_mark(const struct xlb_flow_key* key, __u32 now) {
-  __u32 slot = flow_claim(key, now);
+  __u32 slot = flow_claim(key, now, XLB_UNFILED_UNKNOWN);
   if (slot >= XLB_CLAIM_FAILED) return slot == XLB_CLAIM_EXISTS;
   slot &= ~XLB_CLAIM_EVICTED;
   struct xlb_flow* mark = xlb_slot_flow(NULL, slot);

@@ -43,8 +43,34 @@ static __always_inline int is_zero_mac(const __u8* mac) {
   return (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]) == 0;
 }
 
-/* What the FIB says of the flow's direction `reply`. (A global function: see begin() in begin.h.) */
-__noinline int hop_resolve(ctx_t* ctx, const struct xlb_flow* flow, __u8 reply, struct hop* hop) {
+/* Where what the FIB says of the way to the flow's backend is kept: of this question, be it that nothing is known yet
+ * (epoch 0). NULL never. */
+static __always_inline struct xlb_next_hop* hop_kept(const struct xlb_flow* flow, const struct bpf_fib_lookup* fib) {
+  __u32 index = flow->backend % XLB_NEXT_HOPS;
+  struct xlb_next_hop* kept = bpf_map_lookup_elem(&next_hops, &index);
+  if (kept == NULL) return NULL;
+  if (kept->dst == fib->ipv4_dst && kept->src == fib->ipv4_src && kept->in_ifindex == fib->ifindex &&
+      kept->proto == fib->l4_protocol) {
+    return kept;
+  }
+  kept->hop.epoch = 0;
+  kept->dst = fib->ipv4_dst;
+  kept->src = fib->ipv4_src;
+  kept->in_ifindex = fib->ifindex;
+  kept->proto = fib->l4_protocol;
+  return kept;
+}
+
+static __always_inline void hop_keep_for_others(struct xlb_next_hop* kept, __u32 epoch, const struct hop* hop) {
+  kept->hop.ifindex = hop->ifindex;
+  __builtin_memcpy(kept->hop.dmac, hop->dmac, XLB_ETH_ALEN);
+  __builtin_memcpy(kept->hop.smac, hop->smac, XLB_ETH_ALEN);
+  kept->hop.epoch = epoch;
+}
+
+/* What the FIB says of the flow's direction `reply`, now or when it was last asked in this epoch of the node's. (A
+ * global function: see begin() in begin.h.) */
+__noinline int hop_resolve(ctx_t* ctx, __u32 epoch, const struct xlb_flow* flow, __u8 reply, struct hop* hop) {
   if (flow == NULL || hop == NULL) return 0;
   struct bpf_fib_lookup fib = {};
   hop->state = HOP_NONE;
@@ -58,6 +84,11 @@ __noinline int hop_resolve(ctx_t* ctx, const struct xlb_flow* flow, __u8 reply, 
    * answered without a route, and what it sends leaves as the node's own packet, which rules see as from `lo`. */
   int from_node = !reply && is_on_node(flow->key[0].zone);
   fib.ifindex = from_node ? LOOPBACK_IFINDEX : flow->in_ifindex;
+  struct xlb_next_hop* kept = reply ? NULL : hop_kept(flow, &fib);
+  if (kept != NULL && kept->hop.epoch == epoch) {
+    hop_of_flow(&kept->hop, hop);
+    return 0;
+  }
   long result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
   /* Older kernels call a neighbour known while its address is still asked for. */
   if (result == BPF_FIB_LKUP_RET_SUCCESS && is_zero_mac(fib.dmac)) result = BPF_FIB_LKUP_RET_NO_NEIGH;
@@ -66,6 +97,7 @@ __noinline int hop_resolve(ctx_t* ctx, const struct xlb_flow* flow, __u8 reply, 
     hop->ifindex = fib.ifindex;
     __builtin_memcpy(hop->dmac, fib.dmac, XLB_ETH_ALEN);
     __builtin_memcpy(hop->smac, fib.smac, XLB_ETH_ALEN);
+    if (kept != NULL) hop_keep_for_others(kept, epoch, hop);
   } else if (result == BPF_FIB_LKUP_RET_NO_NEIGH) {
     hop->state = HOP_UNRESOLVED;
     hop->ifindex = fib.ifindex;

@@ -32,6 +32,7 @@ struct packet {
   __u16 fragment;   /* the IP header's flags and offset */
   __u8 was_dockers; /* a SYN that found the mark of a connection that Docker's mesh carried (is_dockers) */
   __u8 pad2;
+  __u32 unfiled;       /* no flow was found: what xlb_unfiled said before */
   __u64 life;          /* of the flow that was found, as it was then */
   __u32 epoch;         /* the node's, before the flow was looked for: what is decided on the way holds for this one */
   __be32 outer_source; /* tunnel: the addresses outside; else 0 */

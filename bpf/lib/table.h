@@ -26,19 +26,22 @@ static __always_inline void flow_evicted(const struct xlb_flow* flow, __u64 life
   if (!xlb_state_is_over(xlb_life_state(life))) load_count(flow, LOAD_FLOW_ENDS);
 }
 
-/* The flow to which packets with this key belong; NULL. `life` and `reply` are for struct packet's members. */
+/* The flow to which packets with this key belong; NULL. `life`, `reply` and `unfiled` are for struct packet's members.
+ */
 static __always_inline struct xlb_flow* flow_lookup(const struct xlb_node* node, const struct xlb_flow_key* key,
-                                                    __u64* life, __u8* reply) {
+                                                    __u64* life, __u8* reply, __u32* unfiled) {
   xlb_table_t table = &node->flow_table;
   __u64 hash = xlb_flow_hash(table, key);
   __u32 index = xlb_hash_bucket(table, hash, 0);
   struct xlb_flow_head* home = flow_head(index);
   if (home == NULL) return NULL;
+  *unfiled = xlb_unfiled(home);
   __u32 slot = xlb_bucket_find(home, index, xlb_hash_tag(hash));
   if (slot == XLB_SLOT_NONE && home->spilled == 0) return NULL;
   if (!xlb_life_is_live(xlb_slot_life(table, slot, key))) slot = xlb_table_search(table, key, hash);
   struct xlb_flow* flow = slot != XLB_SLOT_NONE ? xlb_slot_flow(table, slot) : NULL;
   if (flow == NULL) return NULL;
+  *unfiled = XLB_UNFILED_UNKNOWN;
   *reply = (__u8)(slot >> 31);
   /* Compared once more: what has this life must have this key, or the packet would go another flow's way. */
   return xlb_flow_if(flow, xlb_words_of(key), slot >> 31, life);
@@ -46,7 +49,15 @@ static __always_inline struct xlb_flow* flow_lookup(const struct xlb_node* node,
 
 /* The packet's flow, noted in the packet. */
 static __always_inline struct xlb_flow* flow_find(const struct xlb_node* node, struct packet* packet) {
-  return flow_lookup(node, &packet->key, &packet->life, &packet->reply);
+  return flow_lookup(node, &packet->key, &packet->life, &packet->reply, &packet->unfiled);
+}
+
+/* The flow that was just filed in this slot for the packet; NULL: it was pushed out at once. */
+static __always_inline struct xlb_flow* flow_filed(const struct xlb_node* node, __u32 slot, struct packet* packet) {
+  if (slot >= XLB_CLAIM_FAILED) return flow_find(node, packet); /* by another CPU */
+  struct xlb_flow* flow = flow_place(slot & ~XLB_CLAIM_EVICTED);
+  packet->reply = 0;
+  return flow != NULL ? xlb_flow_if(flow, xlb_words_of(&packet->key), 0, &packet->life) : NULL;
 }
 
 /* Did the flow end since the packet found it? Then its place may be another flow's by now. */
@@ -73,22 +84,22 @@ __noinline int flow_forget(const struct xlb_flow_key* key, __u64 life) {
 #define FLOW_CLAIM_TRIES 16 /* how often a place is asked for while another CPU makes the same flow */
 
 /* xlb_table_claim. */
-__noinline __u32 flow_try_claim(const struct xlb_flow_key* key, __u32 now) {
+__noinline __u32 flow_try_claim(const struct xlb_flow_key* key, __u32 now, __u32 unfiled) {
   const struct xlb_node* node = node_lookup();
   __u32 zero = 0;
   struct xlb_new_flows* made = bpf_map_lookup_elem(&new_flows, &zero);
   if (node == NULL || key == NULL || made == NULL) return XLB_CLAIM_FULL;
   /* Where no bucket has room, a flood would look at all of them for each packet. */
   __u32 probes = made->crowded >= FLOW_CROWDED ? 1 : XLB_FLOW_PROBES;
-  __u32 slot = xlb_table_claim(&node->flow_table, key, now, probes);
+  __u32 slot = xlb_table_claim(&node->flow_table, key, now, probes, unfiled);
   if (slot == XLB_CLAIM_FULL || (slot < XLB_CLAIM_FAILED && (slot & XLB_CLAIM_EVICTED))) made->crowded++;
   return slot;
 }
 
-__noinline __u32 flow_claim(const struct xlb_flow_key* key, __u32 now) {
+__noinline __u32 flow_claim(const struct xlb_flow_key* key, __u32 now, __u32 unfiled) {
   if (key == NULL) return XLB_CLAIM_FULL;
   __u32 slot = XLB_CLAIM_BUSY;
-  for (int i = 0; i < FLOW_CLAIM_TRIES && slot == XLB_CLAIM_BUSY; i++) slot = flow_try_claim(key, now);
+  for (int i = 0; i < FLOW_CLAIM_TRIES && slot == XLB_CLAIM_BUSY; i++) slot = flow_try_claim(key, now, unfiled);
   return slot;
 }
 

@@ -256,8 +256,8 @@ XLB_STATIC_ASSERT(sizeof(struct xlb_flow) == 128, "xlb_flow");
 struct xlb_flow_head {
   __u16 tags[XLB_FLOW_WAYS];           /* of the bucket's flows; 0: the place is free */
   __u16 answer_tags[XLB_FLOW_ANSWERS]; /* of answers[i] */
-  __u32 lock;                          /* 1: somebody files a key whose home this is */
-  __u32 spilled;                       /* keys whose home this is and that are found elsewhere */
+  __u32 lock;    /* bit 0: somebody files a key whose home this is; the rest counts how often that was done */
+  __u32 spilled; /* keys whose home this is and that are found elsewhere */
   __u64 pad;
   __u32 answers[XLB_FLOW_ANSWERS]; /* where flows are whose key[1] has its home here: slots */
 };
@@ -439,5 +439,19 @@ struct xlb_new_flows {
   __u32 pad;
   struct xlb_flow fresh; /* the one that is being made */
 };
+
+/* next_hops: per CPU, what the FIB said last of the way to a backend: index is the backend's id modulo XLB_NEXT_HOPS.
+ * New flows to the same backend need not ask again while the node's epoch stands. */
+#define XLB_NEXT_HOPS 1024
+
+struct xlb_next_hop {
+  __be32 src; /* what was asked */
+  __be32 dst;
+  __u32 in_ifindex;
+  __u32 proto;
+  struct xlb_flow_hop hop; /* what was said */
+  __u32 pad;
+};
+XLB_STATIC_ASSERT(sizeof(struct xlb_next_hop) == 40, "xlb_next_hop");
 
 #endif

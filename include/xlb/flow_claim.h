@@ -82,10 +82,10 @@ XLB_INLINE void xlb_take_place(xlb_table_t table, struct xlb_flow_head* head, __
 
 /* xlb_table_claim, with the home locked. */
 XLB_INLINE __u32 xlb_claim_locked(xlb_table_t table, struct xlb_flow_head* home, const struct xlb_flow_key* key,
-                                  __u64 hash, __u32 now, __u32 probes) {
+                                  __u64 hash, __u32 now, __u32 probes, __u32 unfiled) {
   const struct xlb_flow_config* config = xlb_table_config(table);
   __u16 tag = xlb_hash_tag(hash);
-  __u32 known = xlb_table_search(table, key, hash);
+  __u32 known = XLB_LOAD(home->lock) == unfiled ? XLB_SLOT_NONE : xlb_table_search(table, key, hash);
   if (known != XLB_SLOT_NONE) {
     return xlb_life_is_live(xlb_slot_life(table, known, key)) ? XLB_CLAIM_EXISTS : XLB_CLAIM_BUSY;
   }
@@ -118,14 +118,16 @@ XLB_INLINE __u32 xlb_claim_locked(xlb_table_t table, struct xlb_flow_head* home,
 
 /* A place for a flow with this key of the client's: its slot, or one of XLB_CLAIM_*. The caller owns the place: it
  * fills it, but for life and key[0], and publishes or abandons it. `probes`: buckets to look for a free place in,
- * before another flow has to go for it; XLB_FLOW_PROBES, or less when there will be none. */
-XLB_INLINE __u32 xlb_table_claim(xlb_table_t table, const struct xlb_flow_key* key, __u32 now, __u32 probes) {
+ * before another flow has to go for it; XLB_FLOW_PROBES, or less when there will be none. `unfiled`: what xlb_unfiled
+ * said before the key was looked for in vain, or XLB_UNFILED_UNKNOWN. */
+XLB_INLINE __u32 xlb_table_claim(xlb_table_t table, const struct xlb_flow_key* key, __u32 now, __u32 probes,
+                                 __u32 unfiled) {
   const struct xlb_flow_config* config = xlb_table_config(table);
   __u64 hash = xlb_flow_hash(config, key);
   struct xlb_flow_head* home = xlb_table_head(table, xlb_hash_bucket(config, hash, 0));
   if (home == NULL) return XLB_CLAIM_FULL;
   if (!xlb_lock(home)) return XLB_CLAIM_BUSY;
-  __u32 slot = xlb_claim_locked(table, home, key, hash, now, probes);
+  __u32 slot = xlb_claim_locked(table, home, key, hash, now, probes, unfiled);
   xlb_unlock(home);
   return slot;
 }

@@ -23,7 +23,8 @@
  * - Whoever uses a flow remembers its life, and compares it with the flow's at the end (xlb_life_same): the place may
  * have been given to another flow meanwhile. Every change before that is one that fails when the life is another's.
  * - A key is claimed under the lock of its home, so that two CPUs cannot both have it. A lock is waited for with no
- * other one held, and those of further buckets are only tried, so that nobody waits in a ring.
+ * other one held, and those of further buckets are only tried, so that nobody waits in a ring. It counts how often it
+ * was held: who looked for a key in vain need not look again when nobody has filed one since (xlb_unfiled).
  *
  * Loads are ordered with loads and stores with stores, as x86 does by itself; xlb_ordered() marks the places where
  * other processors need a barrier. */
@@ -136,6 +137,17 @@ XLB_INLINE __u32 xlb_answer_of(const struct xlb_flow_head* head, __u16 tag) {
 
 /* ---- looking up ---- */
 
+#define XLB_LOCKED 1u /* bit of xlb_flow_head.lock */
+#define XLB_UNFILED_UNKNOWN 0
+
+/* Taken before a key is looked for in its home: what the home's lock will be when it is next held. If it is that indeed
+ * and the key was not there, in no phase, it still is not. */
+XLB_INLINE __u32 xlb_unfiled(const struct xlb_flow_head* home) {
+  __u32 lock = XLB_LOAD(home->lock);
+  xlb_ordered();
+  return (lock & XLB_LOCKED) ? XLB_UNFILED_UNKNOWN : lock | XLB_LOCKED;
+}
+
 /* What a bucket has for `tag`: a slot, still to be compared by its key, or XLB_SLOT_NONE. */
 XLB_INLINE __u32 xlb_bucket_find(const struct xlb_flow_head* head, __u32 index, __u16 tag) {
   __u64 found = xlb_ways_equal(head, tag);
@@ -195,7 +207,8 @@ XLB_LARGE __u32 xlb_table_search(xlb_table_t table, const struct xlb_flow_key* k
   256 /* a holder needs a few hundred nanoseconds; a CPU that a hypervisor took away, much longer */
 
 XLB_INLINE int xlb_try_lock(struct xlb_flow_head* head) {
-  return __sync_val_compare_and_swap(&head->lock, 0u, 1u) == 0;
+  __u32 free = XLB_LOAD(head->lock) & ~XLB_LOCKED;
+  return __sync_val_compare_and_swap(&head->lock, free, free | XLB_LOCKED) == free;
 }
 
 XLB_INLINE int xlb_lock(struct xlb_flow_head* head) {
@@ -207,7 +220,7 @@ XLB_INLINE int xlb_lock(struct xlb_flow_head* head) {
 
 XLB_INLINE void xlb_unlock(struct xlb_flow_head* head) {
   xlb_ordered();
-  XLB_STORE(head->lock, 0u);
+  XLB_STORE(head->lock, XLB_LOAD(head->lock) + 1); /* the bit carries into the count */
 }
 
 /* ---- taking away: by the owner of the place ---- */

@@ -45,7 +45,8 @@ bool RemoveFlow(const FlowMemory& flows, const xlb_flow_key& key) {
 
 bool FileFlow(const FlowMemory& flows, const xlb_flow& flow) {
   const uint32_t slot =
-      xlb_table_claim(flows.table(), &flow.key[0], xlb_life_seen(flow.life), XLB_FLOW_PROBES) & ~XLB_CLAIM_EVICTED;
+      xlb_table_claim(flows.table(), &flow.key[0], xlb_life_seen(flow.life), XLB_FLOW_PROBES, XLB_UNFILED_UNKNOWN) &
+      ~XLB_CLAIM_EVICTED;
   if (slot >= (XLB_CLAIM_FAILED & ~XLB_CLAIM_EVICTED)) return false;
   xlb_flow* const place = xlb_slot_flow(flows.table(), slot);
   std::memcpy(reinterpret_cast<char*>(place) + sizeof(place->life),

@@ -119,6 +119,35 @@ TEST_P(NexthopTest, AChangedNeighbourIsFoundWhenTheEpochMoves) {
   ASSERT_TRUE(ChangeNetwork("neighbor replace 192.0.2.254 lladdr 02:00:00:00:00:fe dev up0 nud permanent\n").ok());
 }
 
+// A new flow goes the way that the last one to the same backend found, as long as nothing changed.
+TEST_P(NexthopTest, NewFlowsTakeAWayThatIsKnownUntilTheEpochMoves) {
+  constexpr char kNewMac[] = "02:00:00:00:00:fd";
+  Use(OneService(Route("10.1.0.5", 8080)));
+  const auto begins = [this](const char* client, const char* snat, const char* mac) {
+    const Packet syn = ClientTcp("S").From(client);
+    Sent(syn, RoutedTo(syn, snat, "10.1.0.5:8080").Macs(kUplinkMac, mac), {"flow_new", "forward_route"});
+  };
+  begins("203.0.113.1:40001", "192.0.2.1:40001", kGatewayMac);
+  ASSERT_TRUE(ChangeNetwork("neighbor replace 192.0.2.254 lladdr 02:00:00:00:00:fd dev up0 nud permanent\n").ok());
+  begins("203.0.113.1:40002", "192.0.2.1:40002", kGatewayMac);
+  RaiseEpoch();
+  begins("203.0.113.1:40003", "192.0.2.1:40003", kNewMac);
+  ASSERT_TRUE(ChangeNetwork("neighbor replace 192.0.2.254 lladdr 02:00:00:00:00:fe dev up0 nud permanent\n").ok());
+  begins("203.0.113.1:40004", "192.0.2.1:40004", kNewMac);
+}
+
+// The same backend, another question: what is kept is only for the same device, addresses and protocol.
+TEST_P(NexthopTest, AWayThatIsKnownIsForTheSameQuestion) {
+  Use(OneService(Route("10.1.0.5", 8080)));
+  const Packet first = ClientTcp("S").From("203.0.113.1:40001");
+  Sent(first, RoutedTo(first, "192.0.2.1:40001", "10.1.0.5:8080"), {"flow_new", "forward_route"});
+  ASSERT_TRUE(ChangeNetwork("rule add iif up1 lookup 100\nroute add unreachable default table 100\n").ok());
+  ifindex_ = Network().uplink2;
+  const Packet second = ClientTcp("S").From("203.0.113.1:40002").Macs(kOtherUplinkMac, kUplink2Mac);
+  Dropped(second, {"flow_new", "drop.no_route"});
+  ASSERT_TRUE(ChangeNetwork("rule delete iif up1 lookup 100\nroute flush table 100\n").ok());
+}
+
 TEST_P(NexthopTest, ARouteThatGoesAndComesAgain) {
   Use(OneService(Route("10.1.0.5", 8080)));
   const Packet syn = ClientTcp("S"), ack = ClientTcp("A");

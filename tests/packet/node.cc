@@ -189,6 +189,7 @@ void ClearMaps(const MapFds& maps) {
   ClearHash<xlb_delivery_key>(maps.deliveries);
   ClearArray(maps.node, 1, sizeof(xlb_node));
   ClearArray(maps.new_flows, 1, sizeof(xlb_new_flows));
+  ClearArray(maps.next_hops, XLB_NEXT_HOPS, sizeof(xlb_next_hop));
   ClearArray(maps.ring, kMaxIds, sizeof(xlb_ring_pair));
   ClearArray(maps.backends, kMaxIds, sizeof(xlb_backend));
   ClearArray(maps.backend_load, kMaxIds, sizeof(xlb_backend_load));

@@ -11,7 +11,7 @@ struct MapFds {
   int node = -1, addrs = -1, uplinks = -1, services = -1, service_state = -1, sources = -1, backends = -1, ring = -1;
   int flow_heads = -1, flows = -1, fragments = -1, affinity = -1, backend_load = -1;
   int peers = -1, peer_states = -1, deliveries = -1;
-  int counters = -1, drops = -1, service_stats = -1, backend_stats = -1, new_flows = -1;
+  int counters = -1, drops = -1, service_stats = -1, backend_stats = -1, new_flows = -1, next_hops = -1;
 };
 
 // `maps`: the member of that name of a skeleton that was loaded.
@@ -37,7 +37,8 @@ MapFds MapFdsOf(const Maps& maps) {
                 .drops = bpf_map__fd(maps.drops),
                 .service_stats = bpf_map__fd(maps.service_stats),
                 .backend_stats = bpf_map__fd(maps.backend_stats),
-                .new_flows = bpf_map__fd(maps.new_flows)};
+                .new_flows = bpf_map__fd(maps.new_flows),
+                .next_hops = bpf_map__fd(maps.next_hops)};
 }
 
 }  // namespace xlb

@@ -68,10 +68,16 @@ xlb_flow_key AnswerKey(uint32_t i) {
 // What a flow's other members must be: nobody else's.
 uint32_t Mark(const xlb_flow_key& key) { return key.saddr * 2654435761u; }
 
+// Looks for the key first, as programs do, and says what xlb_table_claim may know of that.
+uint32_t LookInVain(const Table& table, const xlb_flow_key& key) {
+  const uint32_t unfiled = xlb_unfiled(&table.head(table.Home(key)));
+  return table.Search(key) == XLB_SLOT_NONE ? unfiled : XLB_UNFILED_UNKNOWN;
+}
+
 // The slot; nothing when the flow was not filed, with the reason in `claim`.
 std::optional<uint32_t> File(const Table& table, const xlb_flow_key& client, const xlb_flow_key& answer, uint32_t now,
                              uint8_t state = XLB_FLOW_REPLIED, uint32_t* claim = nullptr) {
-  uint32_t slot = xlb_table_claim(table.get(), &client, now, XLB_FLOW_PROBES);
+  uint32_t slot = xlb_table_claim(table.get(), &client, now, XLB_FLOW_PROBES, LookInVain(table, client));
   if (claim != nullptr) *claim = slot;
   if (slot >= XLB_CLAIM_FAILED) return std::nullopt;
   slot &= ~XLB_CLAIM_EVICTED;
@@ -116,7 +122,7 @@ void ExpectSound(const Table& table) {
   }
   for (uint32_t bucket = 0; bucket < table.buckets(); bucket++) {
     const xlb_flow_head& head = table.head(bucket);
-    ASSERT_EQ(head.lock, 0u);
+    ASSERT_EQ(head.lock & XLB_LOCKED, 0u);
     for (uint32_t i = 0; i < XLB_FLOW_ANSWERS; i++) {
       if (head.answer_tags[i] == 0) continue;
       answers++;
@@ -171,6 +177,20 @@ TEST(FlowMemoryTest, AKeyIsFiledOnce) {
   EXPECT_EQ(claim, XLB_CLAIM_EXISTS);
   EXPECT_EQ(table.Search(ClientKey(2)), XLB_SLOT_NONE) << "nothing is left of what failed";
   ExpectSound(table);
+}
+
+TEST(FlowMemoryTest, WhatOthersFiledSinceIsSeen) {
+  const Table table(100);
+  const xlb_flow_key key = ClientKey(1);
+  const uint32_t unfiled = LookInVain(table, key);
+  ASSERT_NE(unfiled, uint32_t{XLB_UNFILED_UNKNOWN});
+  ASSERT_TRUE(File(table, key, AnswerKey(1), kNow));
+  EXPECT_EQ(xlb_table_claim(table.get(), &key, kNow, XLB_FLOW_PROBES, unfiled), XLB_CLAIM_EXISTS);
+  // And nothing is known of a home in which somebody files at this moment.
+  xlb_flow_head& home = table.head(table.Home(key));
+  ASSERT_TRUE(xlb_lock(&home));
+  EXPECT_EQ(xlb_unfiled(&home), uint32_t{XLB_UNFILED_UNKNOWN});
+  xlb_unlock(&home);
 }
 
 TEST(FlowMemoryTest, WhatIsWorthLeastGoesFirst) {

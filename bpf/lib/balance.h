@@ -300,6 +300,7 @@ static __always_inline int without_flow(ctx_t* ctx, __u32 hook, const struct xlb
   int verdict = is_tunnelled(packet) ? peer_begin(ctx, hook, packet, fresh) : begin(ctx, hook, packet, fresh);
   if (verdict != UNDECIDED) return verdict;
   if (packet->was_dockers) flow_forget(&packet->key, packet->life);
+  flow_touch_answers(fresh);
   *slot = flow_claim(&packet->key, tick_now(node), packet->unfiled);
   return flow_file(ctx, hook, packet, fresh, *slot);
 }

@@ -47,6 +47,7 @@ static __always_inline void flow_begin(const ctx_t* ctx, const struct xlb_flow_k
   flow->key[1].saddr = backend->addr;
   flow->key[1].daddr = source;
   flow->key[1].sport = backend->port != 0 ? backend->port : key->dport;
+  flow->key[1].dport = key->sport; /* if it is free: flow_find_port */
   flow->key[1].proto = key->proto;
   flow->key[1].zone = zone_of_replies(backend->kind);
   flow->service = service;
@@ -151,6 +152,7 @@ __noinline int begin(ctx_t* ctx, __u32 hook, const struct packet* packet, struct
   int verdict = service_admits(ctx, hook, service, key, begins ? XLB_SOURCE_NEW : XLB_SOURCE_LIVING);
   if (verdict != UNDECIDED) return verdict;
   if (!begins && !may_continue(packet, service)) return pass(ctx, hook, XLB_COUNT_PASS_NO_FLOW);
+  flow_touch_place(key);
   __u32 now = tick_now(node);
   __u32 id = begin_choose(hook, service, packet, now);
   struct xlb_backend* backend = bpf_map_lookup_elem(&backends, &id);

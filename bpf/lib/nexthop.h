@@ -45,19 +45,19 @@ static __always_inline int is_zero_mac(const __u8* mac) {
 
 /* Where what the FIB says of the way to the flow's backend is kept: of this question, be it that nothing is known yet
  * (epoch 0). NULL never. */
-static __always_inline struct xlb_next_hop* hop_kept(const struct xlb_flow* flow, const struct bpf_fib_lookup* fib) {
+static __always_inline struct xlb_next_hop* hop_kept(const struct xlb_flow* flow, const struct xlb_next_hop* asked) {
   __u32 index = flow->backend % XLB_NEXT_HOPS;
   struct xlb_next_hop* kept = bpf_map_lookup_elem(&next_hops, &index);
   if (kept == NULL) return NULL;
-  if (kept->dst == fib->ipv4_dst && kept->src == fib->ipv4_src && kept->in_ifindex == fib->ifindex &&
-      kept->proto == fib->l4_protocol) {
+  if (kept->dst == asked->dst && kept->src == asked->src && kept->in_ifindex == asked->in_ifindex &&
+      kept->proto == asked->proto) {
     return kept;
   }
   kept->hop.epoch = 0;
-  kept->dst = fib->ipv4_dst;
-  kept->src = fib->ipv4_src;
-  kept->in_ifindex = fib->ifindex;
-  kept->proto = fib->l4_protocol;
+  kept->dst = asked->dst;
+  kept->src = asked->src;
+  kept->in_ifindex = asked->in_ifindex;
+  kept->proto = asked->proto;
   return kept;
 }
 
@@ -72,23 +72,27 @@ static __always_inline void hop_keep_for_others(struct xlb_next_hop* kept, __u32
  * global function: see begin() in begin.h.) */
 __noinline int hop_resolve(ctx_t* ctx, __u32 epoch, const struct xlb_flow* flow, __u8 reply, struct hop* hop) {
   if (flow == NULL || hop == NULL) return 0;
-  struct bpf_fib_lookup fib = {};
   hop->state = HOP_NONE;
   int tunnelled = flow_wraps(flow, reply);
   const struct xlb_flow_key* away = flow_away(flow, reply);
-  fib.family = AF_INET_FAMILY;
-  fib.l4_protocol = tunnelled ? IPPROTO_UDP : away->proto;
-  fib.ipv4_src = tunnelled ? flow->tunnel.src : away->daddr;
-  fib.ipv4_dst = tunnelled ? flow->tunnel.dst : away->saddr;
   /* The rules see the packet as one that came by the uplink, also when it comes out of a task. A client on the node is
    * answered without a route, and what it sends leaves as the node's own packet, which rules see as from `lo`. */
   int from_node = !reply && is_on_node(flow->key[0].zone);
-  fib.ifindex = from_node ? LOOPBACK_IFINDEX : flow->in_ifindex;
-  struct xlb_next_hop* kept = reply ? NULL : hop_kept(flow, &fib);
+  struct xlb_next_hop asked;
+  asked.src = tunnelled ? flow->tunnel.src : away->daddr;
+  asked.dst = tunnelled ? flow->tunnel.dst : away->saddr;
+  asked.in_ifindex = from_node ? LOOPBACK_IFINDEX : flow->in_ifindex;
+  asked.proto = tunnelled ? IPPROTO_UDP : away->proto;
+  struct xlb_next_hop* kept = reply ? NULL : hop_kept(flow, &asked);
   if (kept != NULL && kept->hop.epoch == epoch) {
     hop_of_flow(&kept->hop, hop);
     return 0;
   }
+  struct bpf_fib_lookup fib = {.family = AF_INET_FAMILY};
+  fib.l4_protocol = (__u8)asked.proto;
+  fib.ipv4_src = asked.src;
+  fib.ipv4_dst = asked.dst;
+  fib.ifindex = asked.in_ifindex;
   long result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
   /* Older kernels call a neighbour known while its address is still asked for. */
   if (result == BPF_FIB_LKUP_RET_SUCCESS && is_zero_mac(fib.dmac)) result = BPF_FIB_LKUP_RET_NO_NEIGH;

@@ -83,6 +83,48 @@ __noinline int flow_forget(const struct xlb_flow_key* key, __u64 life) {
 #define FLOW_CROWDED 64     /* flows of a tick that found no free place, until nobody looks beyond the home any more */
 #define FLOW_CLAIM_TRIES 16 /* how often a place is asked for while another CPU makes the same flow */
 
+/* What a new flow needs is far away in memory, and BPF has no prefetch. Values that are loaded and not used bring it
+ * closer while something else is done. */
+static __always_inline void touch(const void* at) { (void)XLB_LOAD(*(const __u64*)at); }
+
+static __always_inline void touch_head(const struct xlb_flow_head* head) {
+  touch(head);
+  touch(head->answers);
+}
+
+/* The place that a flow with this key will have. (A global function: see begin() in begin.h.) */
+__noinline int flow_touch_place(const struct xlb_flow_key* key) {
+  const struct xlb_node* node = node_lookup();
+  if (node == NULL || key == NULL) return 0;
+  __u64 hash = xlb_flow_hash(&node->flow_table, key);
+  __u32 index = xlb_hash_bucket(&node->flow_table, hash, 0);
+  struct xlb_flow_head* home = flow_head(index);
+  if (home == NULL) return 0;
+  struct xlb_flow* place = flow_place(xlb_slot(index, xlb_likely_way(home, xlb_hash_tag(hash))));
+  if (place == NULL) return 0;
+  touch(place);
+  touch(&place->service);
+  return 0;
+}
+
+/* Where the new flow's answers will be filed, and those of the one that has to go for it are. */
+__noinline int flow_touch_answers(const struct xlb_flow* fresh) {
+  const struct xlb_node* node = node_lookup();
+  if (node == NULL || fresh == NULL) return 0;
+  struct xlb_flow_head* head =
+      flow_head(xlb_hash_bucket(&node->flow_table, xlb_flow_hash(&node->flow_table, &fresh->key[1]), 0));
+  if (head != NULL) touch_head(head);
+  __u32 index = xlb_hash_bucket(&node->flow_table, xlb_flow_hash(&node->flow_table, &fresh->key[0]), 0);
+  struct xlb_flow_head* home = flow_head(index);
+  if (home == NULL) return 0;
+  __u32 way = home->hand & (XLB_FLOW_WAYS - 1);
+  struct xlb_flow* victim = home->tags[way] != 0 ? flow_place(xlb_slot(index, way)) : NULL;
+  if (victim == NULL) return 0;
+  head = flow_head(xlb_hash_bucket(&node->flow_table, xlb_flow_hash(&node->flow_table, &victim->key[1]), 0));
+  if (head != NULL) touch_head(head);
+  return 0;
+}
+
 /* xlb_table_claim. */
 __noinline __u32 flow_try_claim(const struct xlb_flow_key* key, __u32 now, __u32 unfiled) {
   const struct xlb_node* node = node_lookup();

@@ -258,7 +258,8 @@ struct xlb_flow_head {
   __u16 answer_tags[XLB_FLOW_ANSWERS]; /* of answers[i] */
   __u32 lock;    /* bit 0: somebody files a key whose home this is; the rest counts how often that was done */
   __u32 spilled; /* keys whose home this is and that are found elsewhere */
-  __u64 pad;
+  __u32 hand;    /* the way at which the next flow to go is looked for first, modulo the ways */
+  __u32 pad;
   __u32 answers[XLB_FLOW_ANSWERS]; /* where flows are whose key[1] has its home here: slots */
 };
 XLB_STATIC_ASSERT(sizeof(struct xlb_flow_head) == 128, "xlb_flow_head");

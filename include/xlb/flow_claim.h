@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
-/* Filing a flow in the flow table, whose rules are in flow_table.h. */
+/* Filing a flow in the flow table, whose rules are in flow_table.h. The includer has IPPROTO_TCP: <linux/in.h> and
+ * <netinet/in.h> do not go together. */
 #ifndef XLB_FLOW_CLAIM_H
 #define XLB_FLOW_CLAIM_H
 
@@ -14,33 +15,43 @@
 #define XLB_CLAIM_EVICTED 0x80000000u /* beside the slot: another flow had to go for it */
 
 #define XLB_EVICT_IDLE 2 /* ticks that an answered, open flow is idle at the least before a new one may push it out */
+#define XLB_EVICT_AGE_MOST ((1u << 26) - 1) /* ticks; what is older is as old */
+#define XLB_EVICT_UNANSWERED (1u << 26)
+#define XLB_EVICT_OVER (1u << 27)
+#define XLB_EVICT_AT_ONCE (1u << 28) /* nothing at all is lost with it */
 
-/* How little is lost with the flow: 0 is too much. Ended ones first, then those that nothing answered, then by age. */
-XLB_LARGE __u32 xlb_evict_score(__u64 life, __u32 now) {
-  if (!xlb_life_is_live(life) || (life & XLB_LIFE_PINNED)) return 0;
-  __u32 age = now - xlb_life_seen(life), most = (1u << 28) - 1;
-  if ((__s32)age < 0) age = 0;
-  if (age > most) age = most;
+/* How little is lost with the flow: 0 is too much. Ended ones first, then those that nothing answered, then by age.
+ * With a TCP connection that has ended, or is not answered yet when its turn comes, nothing is lost; of datagrams that
+ * nothing answers there may be more to come. */
+XLB_LARGE __u32 xlb_evict_score(__u64 life, __u32 now, __u8 proto) {
+  if ((life & (XLB_LIFE_PHASE | XLB_LIFE_PINNED)) != XLB_LIFE_LIVE) return 0;
+  __u32 age = now - xlb_life_seen(life);
+  if ((__s32)age < 0) age = 0; /* another CPU's clock may be a tick ahead */
+  if (age > XLB_EVICT_AGE_MOST) age = XLB_EVICT_AGE_MOST;
   __u8 state = xlb_life_state(life);
-  if (xlb_state_is_over(state)) return (2u << 28) | age;
-  if (!(state & XLB_FLOW_REPLIED)) return (1u << 28) | age;
-  return age >= XLB_EVICT_IDLE ? age : 0;
+  if (xlb_state_is_over(state)) return XLB_EVICT_AT_ONCE + XLB_EVICT_OVER + age;
+  if (state & XLB_FLOW_REPLIED) return age >= XLB_EVICT_IDLE ? age : 0;
+  __u32 at_once = proto == IPPROTO_TCP || age >= XLB_EVICT_IDLE ? XLB_EVICT_AT_ONCE : 0;
+  return at_once + XLB_EVICT_UNANSWERED + age;
 }
 
-/* The way whose flow goes first, XLB_FLOW_WAYS when none may. Must be the one that has `tag` already, if there is one;
- * and among equals another one for each tag, so that a flood does not always hit the newest. */
-XLB_INLINE __u32 xlb_choose_victim(xlb_table_t table, const struct xlb_flow_head* head, __u32 index, __u32 now,
-                                   __u16 tag) {
-  __u32 only = xlb_way_of(head, tag);
-  __u32 best = XLB_FLOW_WAYS, best_score = 0;
-  for (__u32 i = 0; i < XLB_FLOW_WAYS; i++) {
-    __u32 way = (tag + i) & (XLB_FLOW_WAYS - 1);
+/* The way whose flow goes, XLB_FLOW_WAYS when none may: the first from `hand` on that nobody needs, for each look at a
+ * flow is a wait for memory; if there is none, the one with which the least is lost. So those that a flood files push
+ * out each other in the order in which they came, and a client has as long as that takes to get its answer. */
+XLB_LARGE __u32 xlb_choose_victim(xlb_table_t table, __u32 index, __u32 now, __u32 hand) {
+  if (table == NULL) return XLB_FLOW_WAYS; /* never */
+  __u32 most = 0;
+  XLB_ROLLED
+  for (__u64 i = 0; i < XLB_FLOW_WAYS; i++) {
+    __u32 way = (hand + (__u32)i) & (XLB_FLOW_WAYS - 1);
     const struct xlb_flow* flow = xlb_table_flow(table, xlb_slot(index, way));
-    __u32 score = flow != NULL ? xlb_evict_score(XLB_LOAD(flow->life), now) : 0;
-    if (only < XLB_FLOW_WAYS && way != only) score = 0;
-    if (score > best_score) best = way, best_score = score;
+    if (flow == NULL) break; /* never */
+    __u32 score = xlb_evict_score(XLB_LOAD(flow->life), now, flow->key[0].proto);
+    if (score & XLB_EVICT_AT_ONCE) return way;
+    score = score * XLB_FLOW_WAYS + way; /* in one number: the verifier has less to keep apart */
+    if (score > most) most = score;
   }
-  return best;
+  return most >= XLB_FLOW_WAYS ? most & (XLB_FLOW_WAYS - 1) : XLB_FLOW_WAYS;
 }
 
 /* Makes a way of the locked home, bucket `index`, free for `tag`: the slot, or XLB_SLOT_NONE. The tag of whoever was
@@ -48,12 +59,14 @@ XLB_INLINE __u32 xlb_choose_victim(xlb_table_t table, const struct xlb_flow_head
 XLB_LARGE __u32 xlb_evict(xlb_table_t table, __u32 index, __u16 tag, __u32 now) {
   struct xlb_flow_head* home = table != NULL ? xlb_table_head(table, index) : NULL;
   if (home == NULL) return XLB_SLOT_NONE; /* never */
-  __u32 way = xlb_choose_victim(table, home, index, now, tag);
+  __u32 way = xlb_way_of(home, tag);      /* what has the tag has to go: a bucket has none twice */
+  if (way >= XLB_FLOW_WAYS) way = xlb_choose_victim(table, index, now, home->hand);
   struct xlb_flow* flow = way < XLB_FLOW_WAYS ? xlb_table_flow(table, xlb_slot(index, way)) : NULL;
   if (flow == NULL) return XLB_SLOT_NONE;
   __u64 life = XLB_LOAD(flow->life);
-  if (xlb_evict_score(life, now) == 0) return XLB_SLOT_NONE;
+  if (xlb_evict_score(life, now, flow->key[0].proto) == 0) return XLB_SLOT_NONE;
   if (!xlb_life_replace(flow, life, (life & ~XLB_LIFE_PHASE) | XLB_LIFE_OWNED)) return XLB_SLOT_NONE;
+  home->hand = way + 1;
   xlb_table_evicted(table, flow, life);
   xlb_remove_answer(table, flow, xlb_slot(index, way));
   xlb_unspill(table, xlb_flow_hash(xlb_table_config(table), &flow->key[0]), index);
@@ -66,6 +79,12 @@ XLB_INLINE __u32 xlb_free_way(const struct xlb_flow_head* head, __u16 tag) {
   if (XLB_LOAD(head->tags[xlb_tag_way(tag)]) == 0) return xlb_tag_way(tag);
   if (XLB_LOAD(head->tags[xlb_tag_second_way(tag)]) == 0) return xlb_tag_second_way(tag);
   return xlb_way_of(head, 0);
+}
+
+/* The way that a new flow with this tag will most likely get. */
+XLB_INLINE __u32 xlb_likely_way(const struct xlb_flow_head* head, __u16 tag) {
+  __u32 way = xlb_free_way(head, tag);
+  return way < XLB_FLOW_WAYS ? way : head->hand & (XLB_FLOW_WAYS - 1);
 }
 
 XLB_INLINE void xlb_take_place(xlb_table_t table, struct xlb_flow_head* head, __u32 slot,
@@ -132,8 +151,8 @@ XLB_INLINE __u32 xlb_table_claim(xlb_table_t table, const struct xlb_flow_key* k
   return slot;
 }
 
+/* In a bucket that has no answer with this tag yet. */
 XLB_INLINE int xlb_put_answer(struct xlb_flow_head* head, __u16 tag, __u32 slot) {
-  if (xlb_answers_equal(head, tag) != 0) return 0;
   __u32 answer = xlb_tag_answer(tag);
   if (XLB_LOAD(head->answer_tags[answer]) != 0) answer = xlb_answer_of(head, 0);
   if (answer >= XLB_FLOW_ANSWERS) return 0;
@@ -147,15 +166,20 @@ XLB_INLINE int xlb_put_answer(struct xlb_flow_head* head, __u16 tag, __u32 slot)
 XLB_INLINE __u32 xlb_answer_locked(xlb_table_t table, struct xlb_flow_head* home, __u32 slot,
                                    const struct xlb_flow_key* key, __u64 hash) {
   const struct xlb_flow_config* config = xlb_table_config(table);
-  if (xlb_table_search(table, key, hash) != XLB_SLOT_NONE) return XLB_CLAIM_EXISTS;
   __u16 tag = xlb_hash_tag(hash);
-  if (xlb_put_answer(home, tag, slot)) return slot;
+  __u64 equal = xlb_answers_equal(home, tag);
+  /* Mostly there is nothing with this tag, and nothing elsewhere. */
+  if ((equal | xlb_ways_equal(home, tag) | XLB_LOAD(home->spilled)) != 0 &&
+      xlb_table_search(table, key, hash) != XLB_SLOT_NONE) {
+    return XLB_CLAIM_EXISTS;
+  }
+  if (equal == 0 && xlb_put_answer(home, tag, slot)) return slot;
   XLB_ROLLED
   for (__u64 probe = 1; probe < XLB_FLOW_PROBES; probe++) {
     struct xlb_flow_head* head = xlb_table_head(table, xlb_hash_bucket(config, hash, probe));
     if (head == NULL || head == home || !xlb_try_lock(head)) continue;
     __sync_fetch_and_add(&home->spilled, 1u);
-    int put = xlb_put_answer(head, tag, slot);
+    int put = xlb_answers_equal(head, tag) == 0 && xlb_put_answer(head, tag, slot);
     if (!put) __sync_fetch_and_add(&home->spilled, ~0u);
     xlb_unlock(head);
     if (put) return slot;

@@ -2,6 +2,8 @@
 #ifndef XLB_DATAPLANE_FLOW_MEMORY_H_
 #define XLB_DATAPLANE_FLOW_MEMORY_H_
 
+#include <netinet/in.h>
+
 #include <cstdint>
 #include <span>
 

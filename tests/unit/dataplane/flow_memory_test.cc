@@ -194,16 +194,64 @@ TEST(FlowMemoryTest, WhatOthersFiledSinceIsSeen) {
 }
 
 TEST(FlowMemoryTest, WhatIsWorthLeastGoesFirst) {
+  const auto score = [](uint64_t life, uint8_t proto = IPPROTO_TCP) { return xlb_evict_score(life, kNow, proto); };
+  const auto at_once = [&](uint64_t life, uint8_t proto) { return (score(life, proto) & XLB_EVICT_AT_ONCE) != 0; };
   const uint64_t open = XLB_LIFE_LIVE | uint64_t{XLB_FLOW_REPLIED} << XLB_LIFE_STATE_SHIFT;
   const uint64_t unanswered = XLB_LIFE_LIVE;
   const uint64_t reset = XLB_LIFE_LIVE | uint64_t{XLB_FLOW_REPLIED | XLB_FLOW_RESET} << XLB_LIFE_STATE_SHIFT;
-  EXPECT_EQ(xlb_evict_score(open | kNow, kNow), 0u) << "in use";
-  EXPECT_EQ(xlb_evict_score(open | (kNow + 1), kNow), 0u) << "in use on another CPU";
-  EXPECT_GT(xlb_evict_score(open | (kNow - 100), kNow), xlb_evict_score(open | (kNow - 99), kNow));
-  EXPECT_GT(xlb_evict_score(unanswered | kNow, kNow), xlb_evict_score(open | 1, kNow));
-  EXPECT_GT(xlb_evict_score(reset | kNow, kNow), xlb_evict_score(unanswered | 1, kNow));
-  EXPECT_EQ(xlb_evict_score(reset | XLB_LIFE_PINNED | 1, kNow), 0u);
-  EXPECT_EQ(xlb_evict_score((reset & ~XLB_LIFE_PHASE) | XLB_LIFE_OWNED, kNow), 0u);
+  EXPECT_EQ(score(open | kNow), 0u) << "in use";
+  EXPECT_EQ(score(open | (kNow + 1)), 0u) << "in use on another CPU";
+  EXPECT_GT(score(open | (kNow - 100)), score(open | (kNow - 99)));
+  EXPECT_GT(score(unanswered | kNow), score(open | 1));
+  EXPECT_GT(score(reset | kNow), score(unanswered | 1));
+  EXPECT_EQ(score(reset | XLB_LIFE_PINNED | 1), 0u);
+  EXPECT_EQ(score((reset & ~XLB_LIFE_PHASE) | XLB_LIFE_OWNED), 0u);
+
+  EXPECT_TRUE(at_once(reset | kNow, IPPROTO_TCP));
+  EXPECT_TRUE(at_once(unanswered | kNow, IPPROTO_TCP));
+  EXPECT_FALSE(at_once(unanswered | kNow, IPPROTO_UDP)) << "a stream of datagrams that nobody answers";
+  EXPECT_TRUE(at_once(unanswered | (kNow - XLB_EVICT_IDLE), IPPROTO_UDP));
+  EXPECT_FALSE(at_once(open | 1, IPPROTO_TCP));
+}
+
+// The flows of bucket 0 in a table that is full of answered ones.
+class FullBucketTest : public testing::Test {
+ protected:
+  FullBucketTest() : table_(1) {
+    uint32_t filed = 0;
+    for (uint32_t i = 0; i < 1000; i++) filed += File(table_, ClientKey(i), AnswerKey(i), kNow).has_value();
+    EXPECT_EQ(filed, table_.places());
+  }
+  xlb_flow& way(uint32_t way) { return table_.at(way); }
+  void Set(uint32_t way, uint32_t age, uint8_t state) {
+    xlb_flow& flow = table_.at(way);
+    flow.life = (flow.life & XLB_LIFE_IDENTITY) | uint64_t{state} << XLB_LIFE_STATE_SHIFT | (kNow - age);
+  }
+  uint32_t Victim(uint32_t hand) { return xlb_choose_victim(table_.get(), 0, kNow, hand); }
+
+  Table table_;
+};
+
+TEST_F(FullBucketTest, TheFirstThatNobodyNeedsGoesInTurn) {
+  for (uint32_t i = 0; i < XLB_FLOW_WAYS; i++) Set(i, 0, 0);
+  EXPECT_EQ(Victim(5), 5u);
+  Set(5, 0, XLB_FLOW_REPLIED);
+  EXPECT_EQ(Victim(5), 6u) << "it was answered meanwhile";
+  Set(6, 100, XLB_FLOW_REPLIED);
+  EXPECT_EQ(Victim(5), 7u) << "an idle connection is worth more than one that begins";
+  way(7).key[0].proto = IPPROTO_UDP;
+  EXPECT_EQ(Victim(5), 0u) << "and so is a stream of datagrams";
+}
+
+TEST_F(FullBucketTest, ElseTheOneThatIsWorthLeast) {
+  for (uint32_t i = 0; i < XLB_FLOW_WAYS; i++) Set(i, 10 + i % 3, XLB_FLOW_REPLIED);
+  Set(4, 50, XLB_FLOW_REPLIED);
+  for (uint32_t hand = 0; hand < 20; hand++) EXPECT_EQ(Victim(hand), 4u);
+  way(6).key[0].proto = IPPROTO_UDP;
+  Set(6, 0, 0);
+  for (uint32_t hand = 0; hand < 20; hand++) EXPECT_EQ(Victim(hand), 6u);
+  for (uint32_t i = 0; i < XLB_FLOW_WAYS; i++) Set(i, 1, XLB_FLOW_REPLIED);
+  EXPECT_EQ(Victim(0), uint32_t{XLB_FLOW_WAYS}) << "all are in use";
 }
 
 TEST(FlowMemoryTest, AFullTableGivesWayButNotWhatIsInUse) {

@@ -58,10 +58,6 @@ static __always_inline void flow_learn_macs(const ctx_t* ctx, struct xlb_flow_ho
  * ours claims the port. */
 static __always_inline int is_dockers(const struct xlb_flow* flow) { return flow->kind == XLB_KIND_NONE; }
 
-static __always_inline int is_first_syn(const struct packet* packet) {
-  return (packet->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
-}
-
 /* The flow's state as the packet found it. */
 static __always_inline __u8 flow_state(const struct packet* packet) { return xlb_life_state(packet->life); }
 static __always_inline int flow_is_over(const struct packet* packet) { return xlb_state_is_over(flow_state(packet)); }

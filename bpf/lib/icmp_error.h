@@ -123,7 +123,7 @@ __noinline int icmp_translate(ctx_t* ctx, __u32 hook, const struct packet* packe
   __u64 life = 0;
   __u8 reply = 0;
   __u32 unfiled;
-  struct xlb_flow* flow = flow_lookup(node, &key, &life, &reply, &unfiled);
+  struct xlb_flow* flow = flow_lookup(node, &key, 0, &life, &reply, &unfiled);
   if (flow == NULL || is_dockers(flow)) return pass(ctx, hook, not_ours);
   __u32 epoch = node->epoch;
   if (flow->hop[reply & 1].epoch != epoch && !flow_is_settled(flow)) return pass(ctx, hook, not_ours);

@@ -58,6 +58,10 @@ static __always_inline int is_fragment(const struct packet* packet) {
 /* Not a datagram's first: what follows the IP header is from its middle. */
 static __always_inline int is_later(const struct packet* packet) { return (packet->fragment & IP_OFFSET_BITS) != 0; }
 
+static __always_inline int is_first_syn(const struct packet* packet) {
+  return (packet->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+}
+
 static __always_inline int parse_tcp(const void* l4, const void* end, __u16 payload, struct packet* packet) {
   const struct tcphdr* tcp = l4;
   if ((const void*)(tcp + 1) > end) return XLB_COUNT_PASS_MALFORMED;

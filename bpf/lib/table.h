@@ -13,6 +13,7 @@ typedef const struct xlb_flow_config* xlb_table_t;
 #define xlb_table_head(table, index) ((void)(table), flow_head(index))
 #define xlb_table_flow(table, index) ((void)(table), flow_place(index))
 #define xlb_table_evicted(table, flow, life) ((void)(table), flow_evicted(flow, life))
+#define xlb_table_hand(table, index, way) ((void)(table), flow_hint(index) = (__u8)(way))
 
 #define XLB_LARGE __noinline
 
@@ -20,19 +21,43 @@ static __always_inline struct xlb_flow_head* flow_head(__u32 index) { return bpf
 static __always_inline struct xlb_flow* flow_place(__u32 index) { return bpf_map_lookup_elem(&flows, &index); }
 static __always_inline void flow_evicted(const struct xlb_flow* flow, __u64 life);
 
+/* The hands of buckets' heads as this program last saw them, close together and so in a cache: hints at which place a
+ * new flow will get in a full bucket, before its head is there. */
+#define FLOW_HINTS (1 << 18) /* more buckets than that share them */
+static __u8 flow_hints[FLOW_HINTS];
+#define flow_hint(index) flow_hints[(index) & (FLOW_HINTS - 1)]
+
 #include "xlb/flow_claim.h"
 
 static __always_inline void flow_evicted(const struct xlb_flow* flow, __u64 life) {
   if (!xlb_state_is_over(xlb_life_state(life))) load_count(flow, LOAD_FLOW_ENDS);
 }
 
+/* What a new flow needs is far away in memory, and BPF has no prefetch. Values that are loaded and not used bring it
+ * closer while something else is done. */
+static __always_inline void touch(const void* at) { (void)XLB_LOAD(*(const __u64*)at); }
+
+static __always_inline void touch_head(const struct xlb_flow_head* head) {
+  touch(head);
+  touch(head->answers);
+}
+
+/* The place that a flow with this home will get, if the bucket is full. */
+static __always_inline void touch_place(__u32 index) {
+  struct xlb_flow* place = flow_place(xlb_slot(index, flow_hint(index) & (XLB_FLOW_WAYS - 1)));
+  if (place == NULL) return;
+  touch(place);
+  touch(&place->service);
+}
+
 /* The flow to which packets with this key belong; NULL. `life`, `reply` and `unfiled` are for struct packet's members.
- */
+ * `is_new`: most likely there is none yet, but will be. */
 static __always_inline struct xlb_flow* flow_lookup(const struct xlb_node* node, const struct xlb_flow_key* key,
-                                                    __u64* life, __u8* reply, __u32* unfiled) {
+                                                    int is_new, __u64* life, __u8* reply, __u32* unfiled) {
   xlb_table_t table = &node->flow_table;
   __u64 hash = xlb_flow_hash(table, key);
   __u32 index = xlb_hash_bucket(table, hash, 0);
+  if (is_new) touch_place(index);
   struct xlb_flow_head* home = flow_head(index);
   if (home == NULL) return NULL;
   *unfiled = xlb_unfiled(home);
@@ -49,7 +74,7 @@ static __always_inline struct xlb_flow* flow_lookup(const struct xlb_node* node,
 
 /* The packet's flow, noted in the packet. */
 static __always_inline struct xlb_flow* flow_find(const struct xlb_node* node, struct packet* packet) {
-  return flow_lookup(node, &packet->key, &packet->life, &packet->reply, &packet->unfiled);
+  return flow_lookup(node, &packet->key, is_first_syn(packet), &packet->life, &packet->reply, &packet->unfiled);
 }
 
 /* The flow that was just filed in this slot for the packet; NULL: it was pushed out at once. */
@@ -82,30 +107,6 @@ __noinline int flow_forget(const struct xlb_flow_key* key, __u64 life) {
 
 #define FLOW_CROWDED 64     /* flows of a tick that found no free place, until nobody looks beyond the home any more */
 #define FLOW_CLAIM_TRIES 16 /* how often a place is asked for while another CPU makes the same flow */
-
-/* What a new flow needs is far away in memory, and BPF has no prefetch. Values that are loaded and not used bring it
- * closer while something else is done. */
-static __always_inline void touch(const void* at) { (void)XLB_LOAD(*(const __u64*)at); }
-
-static __always_inline void touch_head(const struct xlb_flow_head* head) {
-  touch(head);
-  touch(head->answers);
-}
-
-/* The place that a flow with this key will have. (A global function: see begin() in begin.h.) */
-__noinline int flow_touch_place(const struct xlb_flow_key* key) {
-  const struct xlb_node* node = node_lookup();
-  if (node == NULL || key == NULL) return 0;
-  __u64 hash = xlb_flow_hash(&node->flow_table, key);
-  __u32 index = xlb_hash_bucket(&node->flow_table, hash, 0);
-  struct xlb_flow_head* home = flow_head(index);
-  if (home == NULL) return 0;
-  struct xlb_flow* place = flow_place(xlb_slot(index, xlb_likely_way(home, xlb_hash_tag(hash))));
-  if (place == NULL) return 0;
-  touch(place);
-  touch(&place->service);
-  return 0;
-}
 
 /* Where the new flow's answers will be filed, and those of the one that has to go for it are. */
 __noinline int flow_touch_answers(const struct xlb_flow* fresh) {

@@ -67,6 +67,7 @@ XLB_LARGE __u32 xlb_evict(xlb_table_t table, __u32 index, __u16 tag, __u32 now) 
   if (xlb_evict_score(life, now, flow->key[0].proto) == 0) return XLB_SLOT_NONE;
   if (!xlb_life_replace(flow, life, (life & ~XLB_LIFE_PHASE) | XLB_LIFE_OWNED)) return XLB_SLOT_NONE;
   home->hand = way + 1;
+  xlb_table_hand(table, index, way + 1);
   xlb_table_evicted(table, flow, life);
   xlb_remove_answer(table, flow, xlb_slot(index, way));
   xlb_unspill(table, xlb_flow_hash(xlb_table_config(table), &flow->key[0]), index);
@@ -79,12 +80,6 @@ XLB_INLINE __u32 xlb_free_way(const struct xlb_flow_head* head, __u16 tag) {
   if (XLB_LOAD(head->tags[xlb_tag_way(tag)]) == 0) return xlb_tag_way(tag);
   if (XLB_LOAD(head->tags[xlb_tag_second_way(tag)]) == 0) return xlb_tag_second_way(tag);
   return xlb_way_of(head, 0);
-}
-
-/* The way that a new flow with this tag will most likely get. */
-XLB_INLINE __u32 xlb_likely_way(const struct xlb_flow_head* head, __u16 tag) {
-  __u32 way = xlb_free_way(head, tag);
-  return way < XLB_FLOW_WAYS ? way : head->hand & (XLB_FLOW_WAYS - 1);
 }
 
 XLB_INLINE void xlb_take_place(xlb_table_t table, struct xlb_flow_head* head, __u32 slot,

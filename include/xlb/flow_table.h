@@ -7,6 +7,7 @@
  *   xlb_table_head(table, index)        the head of a bucket, NULL beyond the last one
  *   xlb_table_flow(table, index)        a place for a flow, NULL beyond the last one
  *   xlb_table_evicted(table, flow, life)  told of each living flow that is taken away to make room
+ *   xlb_table_hand(table, index, way)   told at which way of its bucket the next flow to go will be looked for
  *
  *   XLB_LARGE                           what stands before functions that are better called than inlined
  *

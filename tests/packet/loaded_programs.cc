@@ -34,6 +34,7 @@ void Prepare(bpf_object* object, const LoadedPrograms::MapSizes& sizes) {
 absl::Status ShareMaps(bpf_object* from, bpf_object* to) {
   bpf_map* map;
   bpf_object__for_each_map(map, to) {
+    if (bpf_map__is_internal(map)) continue;  // a program's own variables
     bpf_map* original = bpf_object__find_map_by_name(from, bpf_map__name(map));
     if (original == nullptr || bpf_map__reuse_fd(map, bpf_map__fd(original)) != 0) {
       return absl::InternalError(fmt::format("cannot share the map {}", bpf_map__name(map)));

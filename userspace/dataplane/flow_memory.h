@@ -24,6 +24,7 @@ inline xlb_flow* xlb_table_flow(xlb_table_t table, uint32_t index) {
   return index < table->config.buckets * XLB_FLOW_WAYS ? &table->flows[index] : nullptr;
 }
 inline void xlb_table_evicted(xlb_table_t, const xlb_flow*, uint64_t) {}
+inline void xlb_table_hand(xlb_table_t, uint32_t, uint32_t) {}
 #define XLB_LARGE static inline __attribute__((unused))
 
 #include "xlb/flow_claim.h"

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a packet costs that XDP drops, or sends back at once; `drop` also ends packets at the generator. */
+/* What a packet costs that XDP drops, or sends back at once; `drop` and `tunnel` also end packets at the generator. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/udp.h>
 
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+
+#define VXLAN_PORT 4789
 
 SEC("drop")
 int xdp_drop(struct xdp_md* ctx) {
@@ -20,6 +26,17 @@ int xdp_swap(struct xdp_md* ctx) {
   __builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
   __builtin_memcpy(eth->h_source, mac, ETH_ALEN);
   return XDP_TX;
+}
+
+/* Ends what is sent on in VXLAN; the rest (gossip, ARP) is what keeps the swarm together. */
+SEC("tunnel")
+int xdp_tunnel(struct xdp_md* ctx) {
+  struct ethhdr* eth = (void*)(long)ctx->data;
+  struct iphdr* ip = (void*)(eth + 1);
+  struct udphdr* udp = (void*)(ip + 1);
+  if ((void*)(udp + 1) > (void*)(long)ctx->data_end) return XDP_PASS;
+  if (eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != IPPROTO_UDP) return XDP_PASS;
+  return udp->dest == bpf_htons(VXLAN_PORT) ? XDP_DROP : XDP_PASS;
 }
 
 char _license[] SEC("license") = "GPL";

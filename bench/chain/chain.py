@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,27 +89,38 @@ class XlbCounts:
         return {"passed": passed, "begun": begun, "dropped": dropped}
 
 
+class Pktgen:
+    """The kernel's packet generator, on a device: UDP packets of a flow, or each of a new one."""
+
+    def __init__(self, host: Host, device: str, address: str, mac: str, port: int):
+        self._host = host
+        self._command = ["bash", str(PKTGEN), "-i", device, "-d", address, "-m", mac, "-p", str(port)]
+        _prefer("kpktgend", 40)  # below ksoftirqd, which else would find no time to empty the queues
+
+    def __call__(self, packets: int, new: bool, first_client: str) -> float:
+        words = self._host.run([*self._command, "-n", str(packets), "-s", first_client, "-f", str(packets if new else 1)]).stdout
+        found = re.search(r"sent (\d+) packets .* in (\d+) us.* (\d+) errors", words)
+        if found is None or int(found[1]) != packets or int(found[3]) != 0:
+            raise RuntimeError(f"pktgen: {words}")
+        return int(found[2]) * 1000 / packets
+
+
 @dataclass
 class Chain:
-    """What a case made ready: where to send to, and how to tell what became of it."""
+    """What a case made ready: what sends, and how to tell what became of it."""
 
-    generator: Host
-    device: str
-    address: str
-    mac: str
-    port: int
+    send: Callable[[int, bool, str], float]  # packets, each a new flow?, first client -> ns of a packet, which are instructions
     sink: TcSink | XdpSink | None = None  # None: nothing is to come out
-    counts: Callable[[], Mapping[str, int]] = field(default=dict)  # `passed`, `begun` (flows), `dropped`
+    counts: Callable[[], Mapping[str, int]] = dict  # `passed`, `begun` (flows), `dropped`
     keep: object = None  # what would be taken down when nobody refers to it
 
     def measure(self, new: bool) -> dict[str, Any]:
         """Warms everything up, then sends and counts."""
-        _prefer("kpktgend", 40)  # below ksoftirqd, which else would find no time to empty the queues
-        self._send(WARM, new, WARM_CLIENTS)
+        self.send(WARM, new, WARM_CLIENTS)
         if not new:
-            self._send(WARM // 10, False, CLIENTS)  # the flow that is measured exists
+            self.send(WARM // 10, False, CLIENTS)  # the flow that is measured exists
         before = self._count()
-        instructions = self._send(PACKETS, new, CLIENTS)
+        instructions = self.send(PACKETS, new, CLIENTS)
         grown = {name: count - before[name] for name, count in self._count().items()}
         expected = {"delivered": PACKETS, "passed": PACKETS, "begun": PACKETS if new else 0, "dropped": 0}
         wrong = [f"{name} {count} instead of {expected[name]}" for name, count in grown.items() if count != expected[name]]
@@ -118,13 +129,3 @@ class Chain:
     def _count(self) -> dict[str, int]:
         delivered = {} if self.sink is None else {"delivered": self.sink.packets()}
         return {**delivered, **self.counts()}
-
-    def _send(self, packets: int, new: bool, first_client: str) -> float:
-        """ns of a packet, which are instructions."""
-        command = ["bash", str(PKTGEN), "-i", self.device, "-d", self.address, "-m", self.mac, "-p", str(self.port)]
-        command += ["-n", str(packets), "-s", first_client, "-f", str(packets if new else 1)]
-        words = self.generator.run(command).stdout
-        found = re.search(r"sent (\d+) packets .* in (\d+) us.* (\d+) errors", words)
-        if found is None or int(found[1]) != packets or int(found[3]) != 0:
-            raise RuntimeError(f"pktgen: {words}")
-        return int(found[2]) * 1000 / packets

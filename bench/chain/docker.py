@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Callable
 
-from chain import VXLAN_PORT, Chain, TcSink, XdpSink, XlbCounts
+from chain import VXLAN_PORT, Chain, Pktgen, TcSink, XdpSink, XlbCounts
 
 from lab import Lab, Swarm, Xlb, run, wait_until
 from lab.inside import Inside
@@ -45,7 +45,8 @@ class Stage:
         client = self.lab.client
         wait_until(lambda: client.udp(self.entry.address, PORT, 1, timeout=PATIENT).answers, 60, "an answer", interval=1)
 
-    def start_xlb(self, xdp: str) -> Xlb:
+    def serve(self, xdp: str, remote: bool) -> XlbCounts:
+        """By xlbd on the entry node."""
         xlb = Xlb(self.entry.node, xdp=xdp).start()
 
         def served() -> bool:
@@ -54,7 +55,8 @@ class Stage:
 
         wait_until(served, 60, "the published port in xlb", interval=1)
         self.answers()
-        return xlb
+        # One on the node is reached from TC, whatever XDP does before.
+        return XlbCounts(xlb, "xdp" if xdp == "native" and remote else "tc", "forward_vxlan" if remote else "forward_local")
 
     @property
     def far_end(self) -> tuple[Host, str]:
@@ -69,7 +71,7 @@ class Stage:
         self._without_xdp()
         return TcSink(lan, port, VXLAN_PORT)
 
-    def at_task(self, address: Callable[[Task], str], *, frames: bool = False) -> TcSink:
+    def at_task(self, address: Callable[[Task], str], port: int, *, frames: bool = False) -> TcSink:
         """The sink for a local task's packets, on the device that has the address."""
         if not frames:
             self._without_xdp()
@@ -78,7 +80,7 @@ class Stage:
         links = json.loads(inside.run(["ip", "-json", "-4", "address", "show"]).stdout)
         wanted = address(task)
         [device] = [link["ifname"] for link in links if any(info["local"] == wanted for info in link["addr_info"])]
-        return TcSink(inside, device, TARGET)
+        return TcSink(inside, device, port)
 
     def _without_xdp(self) -> None:
         """The lab readies each port for native XDP; what comes as an skb would be made a frame for nothing."""
@@ -88,7 +90,7 @@ class Stage:
     def chain(self, sink: TcSink | XdpSink) -> Chain:
         lan, port = self.far_end
         [link] = json.loads(self.entry.node.run(["ip", "-json", "link", "show", "dev", "eth0"]).stdout)
-        return Chain(lan, port, self.entry.address, link["address"], PORT, sink, keep=self)
+        return Chain(Pktgen(lan, port, self.entry.address, link["address"], PORT), sink, keep=self)
 
 
 class DockerCounts:
@@ -105,20 +107,20 @@ class DockerCounts:
 
 def docker(remote: bool) -> Chain:
     stage = Stage(remote)
-    # The ingress network is the way on which Docker reaches a task.
-    chain = stage.chain(stage.at_cable() if remote else stage.at_task(lambda task: task.ingress_address))
+    # Docker reaches a task on the ingress network, by the published port: rules in the task's own namespace make it the target's.
+    chain = stage.chain(stage.at_cable() if remote else stage.at_task(lambda task: task.ingress_address, PORT))
     chain.counts = DockerCounts(stage.entry.node)
     return chain
 
 
 def xlb(remote: bool, xdp: str) -> Chain:
     stage = Stage(remote)
-    xlb = stage.start_xlb(xdp)
+    counts = stage.serve(xdp, remote)
     frames = xdp == "native"
-    # xlb reaches one on the node on docker_gwbridge, from TC whatever XDP does before.
-    sink = stage.at_cable(frames=frames) if remote else stage.at_task(lambda task: task.gateway_address, frames=frames)
+    # xlb reaches one on the node on docker_gwbridge.
+    sink = stage.at_cable(frames=frames) if remote else stage.at_task(lambda task: task.gateway_address, TARGET, frames=frames)
     chain = stage.chain(sink)
-    chain.counts = XlbCounts(xlb, "xdp" if frames and remote else "tc", "forward_vxlan" if remote else "forward_local")
+    chain.counts = counts
     return chain
 
 

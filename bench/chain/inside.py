@@ -10,9 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import chain  # noqa: E402  (first: it finds the lab)
 import docker  # noqa: E402
+import frames  # noqa: E402
 import plain  # noqa: E402
 
-CASES = {**plain.CASES, **docker.CASES}
+CASES = {**plain.CASES, **docker.CASES, **frames.CASES}
 
 
 def main() -> None:

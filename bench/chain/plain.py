@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chain import EXCHANGE, Chain, TcSink, XdpSink, XlbCounts, attach
+from chain import EXCHANGE, Chain, Pktgen, TcSink, XdpSink, XlbCounts, attach
 
 from lab import Xlb
 from lab.links import cable
@@ -40,13 +40,13 @@ class Bench:
             self.node.run(["sysctl", "-q", "-w", f"net.ipv4.{key}"])
 
     def chain(self, sink: TcSink | XdpSink | None, *, address: str = NODE, device: str = "gen0") -> Chain:
-        return Chain(self.gen, device, address, NODE_MAC, FRONT, sink)
+        return Chain(Pktgen(self.gen, device, address, NODE_MAC, FRONT), sink)
 
-    def serve(self, xdp: str) -> Xlb:
-        """xlbd, and a service with the one backend that lies behind the generator's side."""
+    def serve(self, xdp: str) -> XlbCounts:
+        """By xlbd: a service with the one backend that lies behind the generator's side."""
         xlb = Xlb(self.node, xdp=xdp, options=["--docker-socket", "none", "--uplink", "up0"]).start()  # type: ignore[arg-type]
         xlb.ctl("apply", "-", stdin=document([service("names", f"udp/{NODE}:{FRONT}", [f"{SERVER}:{BACK}"])]))
-        return xlb
+        return XlbCounts(xlb, "xdp" if xdp == "native" else "tc", "forward_route")
 
 
 def generator() -> Chain:
@@ -84,7 +84,7 @@ def xdp_swap() -> Chain:
 def xlb(xdp: str) -> Chain:
     bench = Bench()
     chain = bench.chain(XdpSink(bench.gen, "gen0") if xdp == "native" else TcSink(bench.gen, "gen0"))
-    chain.counts = XlbCounts(bench.serve(xdp), "xdp" if xdp == "native" else "tc", "forward_route")
+    chain.counts = bench.serve(xdp)
     return chain
 
 

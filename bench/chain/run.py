@@ -29,9 +29,10 @@ from vm import Machine, Unavailable  # noqa: E402
 PYTHON = "/usr/bin/python3"
 PLAIN = ["generator", "forward", "iptables", "xdp-drop", "xdp-swap", "xlb-xdp", "xlb-tc"]
 DOCKER = ["docker-local", "xlb-local-xdp", "xlb-local-tc", "docker-remote", "xlb-remote-xdp", "xlb-remote-tc"]
-CASES = [*PLAIN, *DOCKER]
-WITH_STATE = ["iptables", "xlb-xdp", "xlb-tc", *DOCKER]  # where a new flow is another matter
-MEMORY = {case: 3072 for case in DOCKER}  # MB; else 2048
+FRAMES = ["frames-alone", "frames-swap", "frames-xlb", "frames-xlb-remote"]
+CASES = [*PLAIN, *DOCKER, *FRAMES]
+WITH_STATE = ["iptables", "xlb-xdp", "xlb-tc", *DOCKER, "frames-xlb", "frames-xlb-remote"]  # where a new flow is another matter
+MEMORY = {case: 3072 for case in [*DOCKER, "frames-xlb-remote"]}  # MB; else 2048
 
 
 def compile_all(directory: Path) -> None:
@@ -93,6 +94,8 @@ def main() -> int:
         print(f"SKIPPED: {reason}", file=sys.stderr)
         return 77
     print(report.table(results))
+    if reached := report.aims(results):
+        print(f"\n{reached}")
     return 1 if any(row["wrong"] for row in results) else 0
 
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Stands before the measured program in the kernel's live-frames mode. The kernel writes a page's packet only once and then gives the
- * page again as the program before left it, so this one writes every packet's headers anew (the next client's, where each
- * packet is to be a new flow) and goes on by a tail call. What it costs shows when the program behind it only drops. */
+/* Stands before the measured program in the kernel's live-frames mode. The kernel writes a page's packet only once and
+ * then gives the page again as the program before left it, so this one writes every packet's headers anew (the next
+ * client's, where each packet is to be a new flow) and goes on by a tail call. What it costs shows when the program
+ * behind it only drops. */
 #include <stddef.h>
 
 #include "../bpf/net.h"

@@ -53,8 +53,7 @@ class Frames:
         value = ["value", "hex", *control.hex(" ").split()]
         self._host.run(["bpftool", "map", "update", "pinned", f"{PINS}/control", "key", "0", "0", "0", "0", *value])
         command = ["chrt", "-f", "40", PYTHON, "-B", str(RUNNER), f"{PINS}/frames", str(self._link["ifindex"]), str(packets), frame.hex()]
-        kernels, self.last = map(float, self._host.run(command).stdout.split())
-        return kernels
+        return float(self._host.run(command).stdout)
 
     def _frame(self, client: str) -> bytes:
         to, source = self._link["address"].replace(":", ""), "020000000001"

@@ -27,6 +27,8 @@ class Bench:
         logs = EXCHANGE / "log"
         logs.mkdir(exist_ok=True)
         self.gen, self.node = Host("gen", logs), Host("node", logs)
+        for host in (self.gen, self.node):
+            host.sysctl("net.ipv6.conf.default.disable_ipv6", 1)  # its own packets would be counted
         cable(self.gen, "gen0", self.node, "up0")
         self.gen.run(["ip", "link", "set", "gen0", "address", GEN_MAC])
         self.node.run(["ip", "link", "set", "up0", "address", NODE_MAC])
@@ -36,8 +38,10 @@ class Bench:
             self.node.run(["ip", "neighbor", "add", neighbor, "lladdr", GEN_MAC, "dev", "up0", "nud", "permanent"])
         self.node.run(["ip", "route", "add", "default", "via", GATEWAY])
         self.node.run(["ip", "route", "add", f"{ROUTED}/32", "via", SERVER])
-        for key in ("ip_forward=1", "conf.all.rp_filter=0", "conf.up0.rp_filter=0", "conf.all.send_redirects=0", "conf.up0.send_redirects=0"):
-            self.node.run(["sysctl", "-q", "-w", f"net.ipv4.{key}"])
+        self.node.sysctl("net.ipv4.ip_forward", 1)
+        for scope in ("all", "up0"):
+            for key in ("rp_filter", "send_redirects"):
+                self.node.sysctl(f"net.ipv4.conf.{scope}.{key}", 0)
 
     def chain(self, sink: TcSink | XdpSink | None, *, address: str = NODE, device: str = "gen0") -> Chain:
         return Chain(Pktgen(self.gen, device, address, NODE_MAC, FRONT), sink)

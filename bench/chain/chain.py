@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from lab.netns import Host  # noqa: E402
 EXCHANGE = Path("/run/vm/exchange")
 PKTGEN = ROOT / "bench" / "pktgen" / "pktgen.sh"
 PACKETS, WARM = 20_000, 2_000
-VXLAN_PORT = 4789
 WARM_CLIENTS, CLIENTS = "198.18.0.1", "198.19.0.1"  # the first of each: a new flow that is measured was never seen
 
 
@@ -44,14 +43,18 @@ def _prefer(thread: str, priority: int) -> None:
             pass  # it ended just now
 
 
-class TcSink:
-    """Where skbs end: counted and dropped as they come in, before the stack looks at them. port: only UDP to it."""
+UDP = ["match", "ip", "protocol", "17", "0xff"]
+# IPv4 in VXLAN; what else is in VXLAN are xlb's hellos. 48: from the outer IP header to the inner frame's ethertype.
+TUNNELLED = [*UDP, "match", "ip", "dport", "4789", "0xffff", "match", "u16", "0x0800", "0xffff", "at", "48"]
 
-    def __init__(self, host: Host, device: str, port: int = 0):
+
+class TcSink:
+    """Where skbs end: counted and dropped as they come in, before the stack looks at them."""
+
+    def __init__(self, host: Host, device: str, match: Sequence[str] = UDP):
         self._host, self._device = host, device
-        udp = ["match", "ip", "protocol", "17", "0xff", *(["match", "ip", "dport", str(port), "0xffff"] if port else [])]
         host.run(["tc", "qdisc", "add", "dev", device, "clsact"])
-        host.run(["tc", "filter", "add", "dev", device, "ingress", "protocol", "ip", "u32", *udp, "action", "drop"])
+        host.run(["tc", "filter", "add", "dev", device, "ingress", "protocol", "ip", "u32", *match, "action", "drop"])
 
     def packets(self) -> int:
         words = self._host.run(["tc", "-s", "filter", "show", "dev", self._device, "ingress"]).stdout

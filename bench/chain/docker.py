@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Callable
 
-from chain import VXLAN_PORT, Chain, Pktgen, TcSink, XdpSink, XlbCounts
+from chain import TUNNELLED, UDP, Chain, Pktgen, TcSink, XdpSink, XlbCounts
 
 from lab import Lab, Swarm, Xlb, run, wait_until
 from lab.inside import Inside
@@ -69,7 +69,7 @@ class Stage:
         if frames:
             return XdpSink(lan, port, "tunnel")
         self._without_xdp()
-        return TcSink(lan, port, VXLAN_PORT)
+        return TcSink(lan, port, TUNNELLED)
 
     def at_task(self, address: Callable[[Task], str], port: int, *, frames: bool = False) -> TcSink:
         """The sink for a local task's packets, on the device that has the address."""
@@ -80,7 +80,7 @@ class Stage:
         links = json.loads(inside.run(["ip", "-json", "-4", "address", "show"]).stdout)
         wanted = address(task)
         [device] = [link["ifname"] for link in links if any(info["local"] == wanted for info in link["addr_info"])]
-        return TcSink(inside, device, port)
+        return TcSink(inside, device, [*UDP, "match", "ip", "dport", str(port), "0xffff"])
 
     def _without_xdp(self) -> None:
         """The lab readies each port for native XDP; what comes as an skb would be made a frame for nothing."""

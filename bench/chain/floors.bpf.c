@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define VXLAN_PORT 4789
+#define VXLAN_HEADER 8
 
 SEC("drop")
 int xdp_drop(struct xdp_md* ctx) {
@@ -28,15 +29,16 @@ int xdp_swap(struct xdp_md* ctx) {
   return XDP_TX;
 }
 
-/* Ends what is sent on in VXLAN; the rest (gossip, ARP) is what keeps the swarm together. */
+/* Ends IPv4 in VXLAN. The rest (gossip, ARP, hellos of xlb) is what keeps the swarm together. */
 SEC("tunnel")
 int xdp_tunnel(struct xdp_md* ctx) {
   struct ethhdr* eth = (void*)(long)ctx->data;
   struct iphdr* ip = (void*)(eth + 1);
   struct udphdr* udp = (void*)(ip + 1);
-  if ((void*)(udp + 1) > (void*)(long)ctx->data_end) return XDP_PASS;
+  struct ethhdr* inner = (void*)(udp + 1) + VXLAN_HEADER;
+  if ((void*)(inner + 1) > (void*)(long)ctx->data_end) return XDP_PASS;
   if (eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != IPPROTO_UDP) return XDP_PASS;
-  return udp->dest == bpf_htons(VXLAN_PORT) ? XDP_DROP : XDP_PASS;
+  return udp->dest == bpf_htons(VXLAN_PORT) && inner->h_proto == bpf_htons(ETH_P_IP) ? XDP_DROP : XDP_PASS;
 }
 
 char _license[] SEC("license") = "GPL";

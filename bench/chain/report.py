@@ -50,10 +50,10 @@ def table(results: list[dict[str, Any]]) -> str:
     rows = [COLUMNS]
     for row in results:
         case, flows = row["case"], row["flows"]
-        counts = _words(row["delivered"], f"{{}}/{row['sent']}")
+        counts = _words(row.get("delivered"), f"{{}}/{row.get('sent')}")
         note = f" INCOMPLETE: {', '.join(row['wrong'])}" if row["wrong"] else ""
         ratio, over = _words(figures.of_docker(case, flows), "1/{:.1f}"), _words(figures.over_tx(case, flows), "{:+}")
-        rows.append((case, flows, str(row["instructions"]), _words(figures.net(case, flows)), ratio, over, f"{counts}{note}".strip()))
+        rows.append((case, flows, _words(row["instructions"]), _words(figures.net(case, flows)), ratio, over, f"{counts}{note}".strip()))
     widths = [max(len(line[column]) for line in rows) for column in range(len(COLUMNS))]
     return "\n".join("  ".join(map(_pad, line, widths, range(len(COLUMNS)))).rstrip() for line in rows)
 

@@ -101,8 +101,11 @@ class DockerCounts:
 
     def __call__(self) -> dict[str, int]:
         rules = self._node.run(["iptables-save", "-c"]).stdout
-        met = {kind: re.search(rf"\[(\d+):\d+\] -A DOCKER-INGRESS -p udp .*--dport {PORT} -j {kind}", rules) for kind in ("ACCEPT", "DNAT")}
-        return {name: int(found[1]) for name, kind in (("passed", "ACCEPT"), ("begun", "DNAT")) if (found := met[kind])}
+        counts = {}
+        for name, kind in (("passed", "ACCEPT"), ("begun", "DNAT")):
+            [packets] = re.findall(rf"\[(\d+):\d+\] -A DOCKER-INGRESS -p udp .*--dport {PORT} -j {kind}", rules)
+            counts[name] = int(packets)
+        return counts
 
 
 def docker(remote: bool) -> Chain:

@@ -25,9 +25,11 @@ class Figures:
         self._found = {(row["case"], row["flows"]): row["instructions"] for row in results}
 
     def net(self, case: str, flows: str) -> int | None:
-        """Less the generator; a case with frames has none, for what makes them is in the bare TX as well."""
+        """Less the generator, where that is pktgen."""
         whole, generator = self._found.get((case, flows)), self._found.get(("generator", "one"))
-        return None if whole is None or generator is None or case == "generator" or case in (BARE_TX, *FRAMES) else whole - generator
+        if whole is None or generator is None or case == "generator" or case.startswith("frames-"):
+            return None
+        return whole - generator
 
     def of_docker(self, case: str, flows: str) -> float | None:
         """How many of its packets Docker's ingress could have had for one of its own."""

@@ -46,22 +46,46 @@ static __always_inline int hit_parse(const struct xlb_node* node, const struct i
   return 1;
 }
 
-/* The client's flow, if it lies in its home bucket; else NULL. In a table that is full, two thirds lie in the place
- * that their tag asks for first, and a sixth in the second one, on the same page of memory; the head would be another
- * page. (To load the second one, or the head, before it is known to be needed costs more than it saves.) */
+/* The flow in this place, if it is the client's. */
+static __always_inline struct xlb_flow* hit_at(struct hit* hit, __u32 slot) {
+  struct xlb_flow* flow = flow_place(slot);
+  return flow != NULL ? xlb_flow_if(flow, hit->key, 0, &hit->life) : NULL;
+}
+
+/* The same by the head of its home, and it is hinted at from now on. */
+static __always_inline struct xlb_flow* hit_ask_head(struct hit* hit, __u32 home, __u16 tag) {
+  struct xlb_flow_head* head = flow_head(home);
+  __u64 ways = head != NULL ? xlb_ways_equal(head, tag) : 0;
+  if (ways == 0) return NULL;
+  __u32 slot = xlb_slot(home, xlb_lowest_tag(ways) & (XLB_FLOW_WAYS - 1));
+  hint_placed(slot, tag);
+  return hit_at(hit, slot);
+}
+
+/* The same by the hints. */
+static __always_inline struct xlb_flow* hit_by_hints(const struct xlb_node* node, struct hit* hit, __u64 hash) {
+  __u16 tag = xlb_hash_tag(hash);
+  XLB_ROLLED
+  for (__u64 probe = 0; probe < XLB_FLOW_GROUP; probe++) {
+    __u32 index = xlb_hash_bucket(&node->flow_table, hash, probe);
+    __u32 way = hinted_way(hints_of(index), tag, probe == 0 ? xlb_tag_way(tag) : XLB_FLOW_WAYS);
+    struct xlb_flow* flow = way < XLB_FLOW_WAYS ? hit_at(hit, xlb_slot(index, way)) : NULL;
+    if (flow != NULL) return flow;
+  }
+  return NULL;
+}
+
+/* The client's flow, if it lies in its home bucket or in one that shares its page; else NULL. In a table that is full,
+ * two thirds lie in the place that their tag asks for first: it is looked at at once. The hints, which come meanwhile,
+ * say where nearly all others are. Only where these know nothing, the head is asked: another page that is far away. */
 static __always_inline struct xlb_flow* hit_find(const struct xlb_node* node, struct hit* hit) {
   __u64 hash = xlb_words_hash(&node->flow_table, hit->key);
-  __u32 index = xlb_hash_bucket(&node->flow_table, hash, 0);
+  __u32 home = xlb_hash_bucket(&node->flow_table, hash, 0);
   __u16 tag = xlb_hash_tag(hash);
-  struct xlb_flow* flow = flow_place(xlb_slot(index, xlb_tag_way(tag)));
-  if (flow == NULL || xlb_flow_if(flow, hit->key, 0, &hit->life) != NULL) return flow;
-  flow = flow_place(xlb_slot(index, xlb_tag_second_way(tag)));
-  if (flow == NULL || xlb_flow_if(flow, hit->key, 0, &hit->life) != NULL) return flow;
-  struct xlb_flow_head* home = flow_head(index);
-  __u64 ways = home != NULL ? xlb_ways_equal(home, tag) : 0;
-  if (ways == 0) return NULL;
-  flow = flow_place(xlb_slot(index, xlb_lowest_tag(ways) & (XLB_FLOW_WAYS - 1)));
-  return flow != NULL ? xlb_flow_if(flow, hit->key, 0, &hit->life) : NULL;
+  hints_of(home); /* for its cache line, from which all that follows is read */
+  struct xlb_flow* flow = hit_at(hit, xlb_slot(home, xlb_tag_way(tag)));
+  if (flow == NULL && is_hinted(home, tag)) flow = hit_by_hints(node, hit, hash);
+  return flow != NULL ? flow : hit_ask_head(hit, home, tag);
 }
 
 /* The same for a backend's answer: most have the reference that their tag asks for, and the flow itself says whether it

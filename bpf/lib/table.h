@@ -5,6 +5,7 @@
 #define XLB_BPF_TABLE_H
 
 #include "lib/count.h"
+#include "lib/hints.h"
 #include "lib/load.h"
 #include "lib/parse.h"
 
@@ -13,19 +14,15 @@ typedef const struct xlb_flow_config* xlb_table_t;
 #define xlb_table_head(table, index) ((void)(table), flow_head(index))
 #define xlb_table_flow(table, index) ((void)(table), flow_place(index))
 #define xlb_table_evicted(table, flow, life) ((void)(table), flow_evicted(flow, life))
-#define xlb_table_hand(table, index, way) ((void)(table), flow_hint(index) = (__u8)(way))
+#define xlb_table_hand(table, index, way) ((void)(table), hint_hand(index, way))
+
+#define xlb_table_placed(table, slot, tag) ((void)(table), hint_placed(slot, tag))
 
 #define XLB_LARGE __noinline
 
 static __always_inline struct xlb_flow_head* flow_head(__u32 index) { return bpf_map_lookup_elem(&flow_heads, &index); }
 static __always_inline struct xlb_flow* flow_place(__u32 index) { return bpf_map_lookup_elem(&flows, &index); }
 static __always_inline void flow_evicted(const struct xlb_flow* flow, __u64 life);
-
-/* The hands of buckets' heads as this program last saw them, close together and so in a cache: hints at which place a
- * new flow will get in a full bucket, before its head is there. */
-#define FLOW_HINTS (1 << 18) /* more buckets than that share them */
-static __u8 flow_hints[FLOW_HINTS];
-#define flow_hint(index) flow_hints[(index) & (FLOW_HINTS - 1)]
 
 #include "xlb/flow_claim.h"
 
@@ -44,7 +41,7 @@ static __always_inline void touch_head(const struct xlb_flow_head* head) {
 
 /* The place that a flow with this home will get, if the bucket is full. */
 static __always_inline void touch_place(__u32 index) {
-  struct xlb_flow* place = flow_place(xlb_slot(index, flow_hint(index) & (XLB_FLOW_WAYS - 1)));
+  struct xlb_flow* place = flow_place(xlb_slot(index, hinted_hand(index)));
   if (place == NULL) return;
   touch(place);
   touch(&place->service);

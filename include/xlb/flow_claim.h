@@ -78,7 +78,6 @@ XLB_LARGE __u32 xlb_evict(xlb_table_t table, __u32 index, __u16 tag, __u32 now) 
 XLB_INLINE __u32 xlb_free_way(const struct xlb_flow_head* head, __u16 tag) {
   if (xlb_ways_equal(head, tag) != 0) return XLB_FLOW_WAYS;
   if (XLB_LOAD(head->tags[xlb_tag_way(tag)]) == 0) return xlb_tag_way(tag);
-  if (XLB_LOAD(head->tags[xlb_tag_second_way(tag)]) == 0) return xlb_tag_second_way(tag);
   return xlb_way_of(head, 0);
 }
 
@@ -92,6 +91,7 @@ XLB_INLINE void xlb_take_place(xlb_table_t table, struct xlb_flow_head* head, __
   flow->key[0] = *key;
   xlb_ordered();
   XLB_STORE(head->tags[slot & (XLB_FLOW_WAYS - 1)], tag);
+  xlb_table_placed(table, slot, tag);
 }
 
 /* xlb_table_claim, with the home locked. */

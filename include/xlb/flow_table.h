@@ -8,6 +8,7 @@
  *   xlb_table_flow(table, index)        a place for a flow, NULL beyond the last one
  *   xlb_table_evicted(table, flow, life)  told of each living flow that is taken away to make room
  *   xlb_table_hand(table, index, way)   told at which way of its bucket the next flow to go will be looked for
+ *   xlb_table_placed(table, slot, tag)  told which tag's flow a place has now
  *
  *   XLB_LARGE                           what stands before functions that are better called than inlined
  *
@@ -79,12 +80,8 @@ XLB_INLINE __u32 xlb_hash_bucket(const struct xlb_flow_config* config, __u64 has
 }
 
 /* The way of its bucket, and the reference, that a tag gets if they are free: so that most lookups go there at once and
- * need not wait for the tags, which lie on another cache line. Where that way is taken, there is a second one. */
+ * need not wait for the tags, which lie on another cache line. */
 XLB_INLINE __u32 xlb_tag_way(__u16 tag) { return tag & (XLB_FLOW_WAYS - 1); }
-XLB_INLINE __u32 xlb_tag_second_way(__u16 tag) {
-  __u32 other = (tag / XLB_FLOW_WAYS % 1024 * (XLB_FLOW_WAYS - 1)) / 1024; /* 0 to 6: of the others */
-  return (tag + 1 + other) & (XLB_FLOW_WAYS - 1);
-}
 XLB_INLINE __u32 xlb_tag_answer(__u16 tag) { return tag & (XLB_FLOW_ANSWERS - 1); }
 
 /* A place, as references name it. */

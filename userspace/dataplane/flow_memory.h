@@ -25,6 +25,7 @@ inline xlb_flow* xlb_table_flow(xlb_table_t table, uint32_t index) {
 }
 inline void xlb_table_evicted(xlb_table_t, const xlb_flow*, uint64_t) {}
 inline void xlb_table_hand(xlb_table_t, uint32_t, uint32_t) {}
+inline void xlb_table_placed(xlb_table_t, uint32_t, uint16_t) {}
 #define XLB_LARGE static inline __attribute__((unused))
 
 #include "xlb/flow_claim.h"

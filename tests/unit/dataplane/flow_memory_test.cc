@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "xlb/flow_bytes.h"
+
 namespace xlb {
 namespace {
 
@@ -148,6 +150,21 @@ TEST(FlowMemoryTest, LowestTagIsWhereItIs) {
     head.tags[at] = 0xfffe;
     EXPECT_EQ(xlb_way_of(&head, 0xfffe), at);
   }
+}
+
+TEST(FlowMemoryTest, TheWayOfAByte) {
+  EXPECT_EQ(xlb_way_of_byte(0, 7, XLB_FLOW_WAYS), uint32_t{XLB_FLOW_WAYS});
+  for (uint32_t way = 0; way < XLB_FLOW_WAYS; way++) {
+    for (const uint8_t byte : {1, 7, 0x80, 0xff}) {
+      const uint64_t others = ~uint64_t{0} / 0xff * (byte ^ 1u);  // differ in the bit that carries fall out of
+      const uint64_t bytes = (others & ~(uint64_t{0xff} << 8 * way)) | uint64_t{byte} << 8 * way;
+      EXPECT_EQ(xlb_way_of_byte(bytes, byte, XLB_FLOW_WAYS), way);
+      EXPECT_NE(xlb_way_of_byte(bytes, byte, way), way);
+    }
+  }
+  const uint64_t two = uint64_t{9} << 8 * 6 | uint64_t{9} << 8 * 2;
+  EXPECT_EQ(xlb_way_of_byte(two, 9, 2), 6u);
+  EXPECT_EQ(xlb_way_of_byte(two, 9, 6), 2u);
 }
 
 TEST(FlowMemoryTest, HoldsAsManyAsItIsMadeFor) {

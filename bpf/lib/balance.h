@@ -314,7 +314,8 @@ static __always_inline int forward_or_begin(ctx_t* ctx, __u32 hook, const struct
     if (verdict != UNDECIDED && is_fragment(packet) && !is_later(packet)) fragment_forget(packet);
     if (verdict != UNDECIDED) return verdict;
     flow = flow_filed(node, slot, packet);
-    if (flow == NULL) return drop(ctx, hook, XLB_DROP_FLOW_CHANGED); /* pushed out at once */
+    /* Pushed out at once; or another CPU has filed Docker's mark for it. */
+    if (flow == NULL || is_dockers(flow)) return drop(ctx, hook, XLB_DROP_FLOW_CHANGED);
   }
   return forward(ctx, hook, node, packet, flow);
 }

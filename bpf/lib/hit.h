@@ -77,7 +77,7 @@ static __always_inline struct xlb_flow* hit_by_hints(const struct xlb_node* node
 
 /* The client's flow, if it lies in its home bucket or in one that shares its page; else NULL. In a table that is full,
  * two thirds lie in the place that their tag asks for first: it is looked at at once. The hints, which come meanwhile,
- * say where nearly all others are. Only where these know nothing, the head is asked: another page that is far away. */
+ * say where nearly all others are. Only where these lead nowhere, the head is asked: another page that is far away. */
 static __always_inline struct xlb_flow* hit_find(const struct xlb_node* node, struct hit* hit) {
   __u64 hash = xlb_words_hash(&node->flow_table, hit->key);
   __u32 home = xlb_hash_bucket(&node->flow_table, hash, 0);

@@ -61,17 +61,21 @@ static __always_inline struct xlb_next_hop* hop_kept(const struct xlb_flow* flow
   return kept;
 }
 
-static __always_inline void hop_keep_for_others(struct xlb_next_hop* kept, __u32 epoch, const struct hop* hop) {
+static __always_inline void hop_keep_for_others(struct xlb_next_hop* kept, __u32 epoch, __u32 now,
+                                                const struct hop* hop) {
+  kept->tick = now;
   kept->hop.ifindex = hop->ifindex;
   __builtin_memcpy(kept->hop.dmac, hop->dmac, XLB_ETH_ALEN);
   __builtin_memcpy(kept->hop.smac, hop->smac, XLB_ETH_ALEN);
   kept->hop.epoch = epoch;
 }
 
-/* What the FIB says of the flow's direction `reply`, now or when it was last asked in this epoch of the node's. (A
- * global function: see begin() in begin.h.) */
+/* What the FIB says of the flow's direction `reply`, now or when it was last asked in this tick and this epoch of the
+ * node's. (A global function: see begin() in begin.h.) */
 __noinline int hop_resolve(ctx_t* ctx, __u32 epoch, const struct xlb_flow* flow, __u8 reply, struct hop* hop) {
-  if (flow == NULL || hop == NULL) return 0;
+  const struct xlb_node* node = node_lookup();
+  if (node == NULL || flow == NULL || hop == NULL) return 0;
+  __u32 now = tick_now(node);
   hop->state = HOP_NONE;
   int tunnelled = flow_wraps(flow, reply);
   const struct xlb_flow_key* away = flow_away(flow, reply);
@@ -84,7 +88,7 @@ __noinline int hop_resolve(ctx_t* ctx, __u32 epoch, const struct xlb_flow* flow,
   asked.in_ifindex = from_node ? LOOPBACK_IFINDEX : flow->in_ifindex;
   asked.proto = tunnelled ? IPPROTO_UDP : away->proto;
   struct xlb_next_hop* kept = reply ? NULL : hop_kept(flow, &asked);
-  if (kept != NULL && kept->hop.epoch == epoch) {
+  if (kept != NULL && kept->hop.epoch == epoch && kept->tick == now) {
     hop_of_flow(&kept->hop, hop);
     return 0;
   }
@@ -101,7 +105,7 @@ __noinline int hop_resolve(ctx_t* ctx, __u32 epoch, const struct xlb_flow* flow,
     hop->ifindex = fib.ifindex;
     __builtin_memcpy(hop->dmac, fib.dmac, XLB_ETH_ALEN);
     __builtin_memcpy(hop->smac, fib.smac, XLB_ETH_ALEN);
-    if (kept != NULL) hop_keep_for_others(kept, epoch, hop);
+    if (kept != NULL) hop_keep_for_others(kept, epoch, now, hop);
   } else if (result == BPF_FIB_LKUP_RET_NO_NEIGH) {
     hop->state = HOP_UNRESOLVED;
     hop->ifindex = fib.ifindex;

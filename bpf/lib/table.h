@@ -60,7 +60,10 @@ static __always_inline struct xlb_flow* flow_lookup(const struct xlb_node* node,
   *unfiled = xlb_unfiled(home);
   __u32 slot = xlb_bucket_find(home, index, xlb_hash_tag(hash));
   if (slot == XLB_SLOT_NONE && home->spilled == 0) return NULL;
-  if (!xlb_life_is_live(xlb_slot_life(table, slot, key))) slot = xlb_table_search(table, key, hash);
+  if (!xlb_life_is_live(xlb_slot_life(table, slot, key))) {
+    slot = xlb_table_search(table, key, hash);
+    if (slot < XLB_SLOT_ANSWER) hint_placed(slot, xlb_hash_tag(hash));
+  }
   struct xlb_flow* flow = slot != XLB_SLOT_NONE ? xlb_slot_flow(table, slot) : NULL;
   if (flow == NULL) return NULL;
   *unfiled = XLB_UNFILED_UNKNOWN;

@@ -16,7 +16,7 @@
 #define XLB_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 #endif
 
-#define XLB_SCHEMA 4
+#define XLB_SCHEMA 5
 
 /* Sizes of the maps that are arrays, and so bounds of the ids in them. Id 0 is "none" for services and backends alike.
  */
@@ -442,7 +442,8 @@ struct xlb_new_flows {
 };
 
 /* next_hops: per CPU, what the FIB said last of the way to a backend: index is the backend's id modulo XLB_NEXT_HOPS.
- * New flows to the same backend need not ask again while the node's epoch stands. */
+ * New flows to the same backend need not ask again within a tick, unless the node's epoch moves: so they find a way
+ * that changed while no xlbd runs to notice it, too. */
 #define XLB_NEXT_HOPS 1024
 
 struct xlb_next_hop {
@@ -451,7 +452,7 @@ struct xlb_next_hop {
   __u32 in_ifindex;
   __u32 proto;
   struct xlb_flow_hop hop; /* what was said */
-  __u32 pad;
+  __u32 tick;              /* when */
 };
 XLB_STATIC_ASSERT(sizeof(struct xlb_next_hop) == 40, "xlb_next_hop");
 

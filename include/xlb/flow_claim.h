@@ -18,11 +18,11 @@
 #define XLB_EVICT_AGE_MOST ((1u << 26) - 1) /* ticks; what is older is as old */
 #define XLB_EVICT_UNANSWERED (1u << 26)
 #define XLB_EVICT_OVER (1u << 27)
-#define XLB_EVICT_AT_ONCE (1u << 28) /* nothing at all is lost with it */
+#define XLB_EVICT_AT_ONCE (1u << 28) /* whose turn it is goes, without a look at the others */
 
-/* How little is lost with the flow: 0 is too much. Ended ones first, then those that nothing answered, then by age.
- * With a TCP connection that has ended, or is not answered yet when its turn comes, nothing is lost; of datagrams that
- * nothing answers there may be more to come. */
+/* How little is lost with the flow: 0 is too much. Ended ones first, then those that nothing answered, then by age. Of
+ * a TCP connection that has ended, or is not answered yet when its turn comes, nobody misses anything; of datagrams
+ * that nothing answers there may be more to come, unless they have stopped. */
 XLB_LARGE __u32 xlb_evict_score(__u64 life, __u32 now, __u8 proto) {
   if ((life & (XLB_LIFE_PHASE | XLB_LIFE_PINNED)) != XLB_LIFE_LIVE) return 0;
   __u32 age = now - xlb_life_seen(life);
@@ -48,10 +48,11 @@ XLB_LARGE __u32 xlb_choose_victim(xlb_table_t table, __u32 index, __u32 now, __u
     if (flow == NULL) break; /* never */
     __u32 score = xlb_evict_score(XLB_LOAD(flow->life), now, flow->key[0].proto);
     if (score & XLB_EVICT_AT_ONCE) return way;
-    score = score * XLB_FLOW_WAYS + way; /* in one number: the verifier has less to keep apart */
+    /* In one number, so that the verifier has less to keep apart; of equals the one whose turn is next. */
+    score = score * XLB_FLOW_WAYS + XLB_FLOW_WAYS - 1 - (__u32)i;
     if (score > most) most = score;
   }
-  return most >= XLB_FLOW_WAYS ? most & (XLB_FLOW_WAYS - 1) : XLB_FLOW_WAYS;
+  return most >= XLB_FLOW_WAYS ? (hand + XLB_FLOW_WAYS - 1 - most) & (XLB_FLOW_WAYS - 1) : XLB_FLOW_WAYS;
 }
 
 /* Makes a way of the locked home, bucket `index`, free for `tag`: the slot, or XLB_SLOT_NONE. The tag of whoever was

@@ -139,7 +139,7 @@ XLB_INLINE __u32 xlb_answer_of(const struct xlb_flow_head* head, __u16 tag) {
 #define XLB_UNFILED_UNKNOWN 0
 
 /* Taken before a key is looked for in its home: what the home's lock will be when it is next held. If it is that indeed
- * and the key was not there, in no phase, it still is not. */
+ * and the key was not there, neither living nor on its way in, it still is not. */
 XLB_INLINE __u32 xlb_unfiled(const struct xlb_flow_head* home) {
   __u32 lock = XLB_LOAD(home->lock);
   xlb_ordered();
@@ -218,7 +218,7 @@ XLB_INLINE int xlb_lock(struct xlb_flow_head* head) {
 
 XLB_INLINE void xlb_unlock(struct xlb_flow_head* head) {
   xlb_ordered();
-  XLB_STORE(head->lock, XLB_LOAD(head->lock) + 1); /* the bit carries into the count */
+  XLB_STORE(head->lock, (XLB_LOAD(head->lock) | XLB_LOCKED) + 1); /* the bit carries into the count */
 }
 
 /* ---- taking away: by the owner of the place ---- */

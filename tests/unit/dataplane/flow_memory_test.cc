@@ -262,6 +262,10 @@ TEST_F(FullBucketTest, TheFirstThatNobodyNeedsGoesInTurn) {
 
 TEST_F(FullBucketTest, ElseTheOneThatIsWorthLeast) {
   for (uint32_t i = 0; i < XLB_FLOW_WAYS; i++) Set(i, 10 + i % 3, XLB_FLOW_REPLIED);
+  Set(7, 12, XLB_FLOW_REPLIED);
+  EXPECT_EQ(Victim(0), 2u) << "of 2, 5 and 7, which are as old";
+  EXPECT_EQ(Victim(3), 5u);
+  EXPECT_EQ(Victim(6), 7u);
   Set(4, 50, XLB_FLOW_REPLIED);
   for (uint32_t hand = 0; hand < 20; hand++) EXPECT_EQ(Victim(hand), 4u);
   way(6).key[0].proto = IPPROTO_UDP;

@@ -82,7 +82,7 @@ def test_weights(web: str, xlb: Xlb, static: StaticLab) -> None:
     heavy, light = static.backends
     xlb.ctl("backend", "set", "web", f"{heavy.address}:{HTTP}", "--weight", "3")
     xlb.ctl("service", "set", "web", "--scheduler", "wrr")
-    counts = static.lab.client.gets(web, 80, 40).expect_all().tasks
+    counts = static.lab.client.take_turns(web, 80).tasks
     assert counts == {heavy.name: 30, light.name: 10}
 
 

@@ -118,7 +118,7 @@ def test_stop_of_xlbd_leaves_the_data_path(settled: Mesh, lab: Lab) -> None:
     xlb = settled.xlb["n2"]
     address = settled.swarm.node("n2").address
     xlb.stop()
-    assert sorted(lab.client.gets(address, HTTP, 20).expect_all().tasks.values()) == [10, 10]
+    assert sorted(lab.client.take_turns(address, HTTP).tasks.values()) == [20, 20]
     lab.client.udp(address, UDP, 6).expect_all()
     xlb.start()
     lab.client.gets(address, HTTP, 20).expect_all()

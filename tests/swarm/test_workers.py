@@ -80,7 +80,7 @@ def test_workers_serve_tcp_and_udp(mesh: Mesh, lab: Lab) -> None:
     """n1 has a task of the service, n2 has none."""
     for name in WORKERS:
         address = mesh.swarm.node(name).address
-        assert sorted(lab.client.gets(address, HTTP, 20).expect_all().tasks.values()) == [10, 10]
+        assert sorted(lab.client.take_turns(address, HTTP).tasks.values()) == [20, 20]
         assert len(lab.client.udp(address, UDP, 20).expect_all().tasks) == 2
         with lab.client.hold(address, ECHO) as held:
             held.wait_for("echoes", 3)

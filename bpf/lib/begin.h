@@ -145,10 +145,10 @@ __noinline int begin(ctx_t* ctx, __u32 hook, const struct packet* packet, struct
   const struct xlb_node* node = node_lookup();
   if (node == NULL || packet == NULL || flow == NULL) return CTX_PASS; /* never: a global function has to ask */
   struct xlb_flow_key copy = packet->key, *key = &copy;
-  int begins = key->proto != IPPROTO_TCP || is_first_syn(packet);
   struct xlb_service* service = service_lookup(key);
   if (service == NULL) return pass(ctx, hook, XLB_COUNT_PASS_NO_SERVICE);
   if (service->flags & XLB_SERVICE_LEFT) return pass(ctx, hook, XLB_COUNT_PASS_LEFT);
+  int begins = key->proto != IPPROTO_TCP || is_first_syn(packet);
   int verdict = service_admits(ctx, hook, service, key, begins ? XLB_SOURCE_NEW : XLB_SOURCE_LIVING);
   if (verdict != UNDECIDED) return verdict;
   if (!begins && !may_continue(packet, service)) return pass(ctx, hook, XLB_COUNT_PASS_NO_FLOW);

@@ -145,8 +145,8 @@ TEST_P(NexthopTest, NewFlowsTakeAWayThatIsKnown) {
   begins("40005", kGatewayMac);
 }
 
-// The same backend, another question: what is kept is only for the same device that the client's packets come by.
-TEST_P(NexthopTest, AWayThatIsKnownIsForTheSameQuestion) {
+// The same backend, another question: what is kept is for the same device, addresses and protocol.
+TEST_P(NexthopTest, AWayThatIsKnownIsForTheSameDevice) {
   Use(OneService(Route("10.1.0.5", 8080)));
   const Packet first = ClientTcp("S").From("203.0.113.1:40001");
   Sent(first, RoutedTo(first, "192.0.2.1:40001", "10.1.0.5:8080"), {"flow_new", "forward_route"});
@@ -155,6 +155,34 @@ TEST_P(NexthopTest, AWayThatIsKnownIsForTheSameQuestion) {
   const Packet second = ClientTcp("S").From("203.0.113.1:40002").Macs(kOtherUplinkMac, kUplink2Mac);
   Dropped(second, {"flow_new", "drop.no_route"});
   ASSERT_TRUE(ChangeNetwork("rule delete iif up1 lookup 100\nroute flush table 100\n").ok());
+}
+
+TEST_P(NexthopTest, AWayThatIsKnownIsForTheSameProtocol) {
+  Use(OneService(Route("10.1.0.5", 8080)));
+  const Packet first = ClientTcp("S");
+  Sent(first, RoutedTo(first, kSnat, "10.1.0.5:8080"), {"flow_new", "forward_route"});
+  ASSERT_TRUE(ChangeNetwork("rule add ipproto udp lookup 100\nroute add unreachable default table 100\n").ok());
+  node_.service(2).ring_off = node_.service(1).ring_off;  // TCP and UDP share the backend, and so its place
+  Rewrite();
+  Dropped(ClientUdp(), {"flow_new", "drop.no_route"});
+  ASSERT_TRUE(ChangeNetwork("rule delete ipproto udp lookup 100\nroute flush table 100\n").ok());
+}
+
+TEST_P(NexthopTest, AWayThatIsKnownIsForTheSameAddresses) {
+  Use(OneService(Route("10.1.0.5", 8080)));
+  const Packet first = ClientTcp("S").From("203.0.113.1:40001");
+  Sent(first, RoutedTo(first, "192.0.2.1:40001", "10.1.0.5:8080"), {"flow_new", "forward_route"});
+  Use(OneService(Route(kUnreachableIp, 8080)));  // the same id
+  Dropped(ClientTcp("S").From("203.0.113.1:40002"), {"flow_new", "drop.no_route"});
+
+  ASSERT_TRUE(ChangeNetwork("rule add from 192.0.2.2 lookup 100\nroute add unreachable default table 100\n").ok());
+  Use(OneService(Route("10.1.0.5", 8080)));
+  const Packet third = ClientTcp("S").From("203.0.113.1:40003");
+  Sent(third, RoutedTo(third, "192.0.2.1:40003", "10.1.0.5:8080"), {"flow_new", "forward_route"});
+  node_.backend(1).snat_addr = AddressBe("192.0.2.2");
+  Rewrite();
+  Dropped(ClientTcp("S").From("203.0.113.1:40004"), {"flow_new", "drop.no_route"});
+  ASSERT_TRUE(ChangeNetwork("rule delete from 192.0.2.2 lookup 100\nroute flush table 100\n").ok());
 }
 
 TEST_P(NexthopTest, ARouteThatGoesAndComesAgain) {

@@ -95,8 +95,8 @@ struct xlb_flow_head {
 };
 XLB_STATIC_ASSERT(sizeof(struct xlb_flow_head) == 128, "xlb_flow_head");
 
-/* 6.1 flows to a bucket: so every flow finds a place, though not each in its home, until the table has as many as it is
- * made for. 189 bytes a flow. */
+/* 6.1 flows to a bucket, 189 bytes a flow: so every flow finds a place, though not each in its home, until the table
+ * has nine tenths of what it is made for, and after that all but some two in 100,000. */
 #define XLB_FLOW_BUCKETS(flows) ((((flows)*10ull + 60) / 61 + XLB_FLOW_GROUP - 1) / XLB_FLOW_GROUP * XLB_FLOW_GROUP)
 #define XLB_BUCKETS_HOLD(buckets) ((buckets)*61ull / 10)
 

@@ -1,5 +1,7 @@
 #include <fmt/core.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -125,21 +127,47 @@ absl::StatusOr<uint64_t> ReceiveUntil(int fd, Time end) {
   return bytes;
 }
 
-}  // namespace
+// Bytes that the other side has acknowledged.
+absl::StatusOr<uint64_t> SendUntil(int fd, Time end, uint64_t& sent) {
+  const std::vector<char> piece(256 * 1024, 'x');
+  while (steady_clock::now() < end) {
+    const ssize_t length = send(fd, piece.data(), piece.size(), MSG_NOSIGNAL);
+    if (length <= 0) return absl::UnavailableError("the stream ended");
+    sent += static_cast<uint64_t>(length);
+  }
+  int waiting = 0;
+  if (ioctl(fd, SIOCOUTQ, &waiting) != 0) return ErrnoStatus(errno, "cannot ask what was acknowledged");
+  return sent - static_cast<uint64_t>(waiting);
+}
 
-absl::StatusOr<Requests> Request(const ClientOptions& options) { return Requester(options).Run(); }
-
-absl::StatusOr<Download> Stream(const ClientOptions& options) {
-  const UniqueFd fd(socket(AF_INET, SOCK_STREAM, 0));
-  const std::string_view request = "GET /stream HTTP/1.0\r\n\r\n";
+absl::StatusOr<UniqueFd> Ask(const ClientOptions& options, std::string_view request) {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM, 0));
   if (connect(fd.get(), Address(options), sizeof(options.server)) != 0 ||
       send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) {
     return ErrnoStatus(errno, "cannot connect");
   }
+  return fd;
+}
+
+}  // namespace
+
+absl::StatusOr<Requests> Request(const ClientOptions& options) { return Requester(options).Run(); }
+
+absl::StatusOr<Transfer> Download(const ClientOptions& options) {
+  XLB_ASSIGN_OR_RETURN(const UniqueFd fd, Ask(options, "GET /stream HTTP/1.0\r\n\r\n"));
   XLB_RETURN_IF_ERROR(ReceiveUntil(fd.get(), After(steady_clock::now(), options.warm)).status());
   const Time start = steady_clock::now();
   XLB_ASSIGN_OR_RETURN(const uint64_t bytes, ReceiveUntil(fd.get(), After(start, options.seconds)));
-  return Download{.bytes = bytes, .seconds = Seconds(start, steady_clock::now())};
+  return Transfer{.bytes = bytes, .seconds = Seconds(start, steady_clock::now())};
+}
+
+absl::StatusOr<Transfer> Upload(const ClientOptions& options) {
+  XLB_ASSIGN_OR_RETURN(const UniqueFd fd, Ask(options, "PUT /stream HTTP/1.0\r\n\r\n"));
+  uint64_t sent = 0;
+  XLB_ASSIGN_OR_RETURN(const uint64_t before, SendUntil(fd.get(), After(steady_clock::now(), options.warm), sent));
+  const Time start = steady_clock::now();
+  XLB_ASSIGN_OR_RETURN(const uint64_t after, SendUntil(fd.get(), After(start, options.seconds), sent));
+  return Transfer{.bytes = after - before, .seconds = Seconds(start, steady_clock::now())};
 }
 
 }  // namespace xlb::bench

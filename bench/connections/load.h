@@ -14,9 +14,9 @@ namespace xlb::bench {
 
 using Time = std::chrono::steady_clock::time_point;
 
-// HTTP/1.0: "GET /128" is answered by 128 bytes and the end of the connection, "GET /stream" by bytes without end. The
-// server closes first, so that the client's port is free again at once: TIME-WAIT stays with the server, which takes a
-// new SYN for it (RFC 6191). Runs until it is killed.
+// HTTP/1.0: "GET /128" is answered by 128 bytes and the end of the connection, "GET /stream" by bytes without end;
+// what follows "PUT /stream" is taken and thrown away. The server closes first, so that the client's port is free again
+// at once: TIME-WAIT stays with the server, which takes a new SYN for it (RFC 6191). Runs until it is killed.
 absl::Status Serve(uint16_t port);
 
 struct ClientOptions {
@@ -36,12 +36,13 @@ struct Requests {
 // One new connection after the other, `parallel` of them side by side.
 absl::StatusOr<Requests> Request(const ClientOptions& options);
 
-struct Download {
+struct Transfer {
   uint64_t bytes = 0;
   double seconds = 0;
 };
-// One connection, as fast as it goes.
-absl::StatusOr<Download> Stream(const ClientOptions& options);
+// One connection, as fast as it goes: from the server, or to it.
+absl::StatusOr<Transfer> Download(const ClientOptions& options);
+absl::StatusOr<Transfer> Upload(const ClientOptions& options);
 
 }  // namespace xlb::bench
 

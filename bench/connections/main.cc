@@ -28,11 +28,11 @@ absl::Status PrintRequests(const ClientOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status PrintStream(const ClientOptions& options) {
-  XLB_ASSIGN_OR_RETURN(const Download download, Stream(options));
+absl::Status PrintStream(const absl::StatusOr<Transfer>& result) {
+  XLB_ASSIGN_OR_RETURN(const Transfer transfer, result);
   fmt::print(R"({{"bytes": {}, "gbit_per_second": {:.3f}}})"
              "\n",
-             download.bytes, static_cast<double>(download.bytes) * 8e-9 / download.seconds);
+             transfer.bytes, static_cast<double>(transfer.bytes) * 8e-9 / transfer.seconds);
   return absl::OkStatus();
 }
 
@@ -46,9 +46,10 @@ int Main(int argc, char** argv) {
   app.add_option("--cpu", cpu, "run on this one");
   CLI::App* serve = app.add_subcommand("serve", "answer until killed");
   CLI::App* request = app.add_subcommand("request", "new connections, one request each");
-  CLI::App* stream = app.add_subcommand("stream", "one connection, as fast as it goes");
+  CLI::App* download = app.add_subcommand("download", "one connection, as fast as it goes");
+  CLI::App* upload = app.add_subcommand("upload", "the same the other way");
   serve->add_option("port", port)->required();
-  for (CLI::App* client : {request, stream}) {
+  for (CLI::App* client : {request, download, upload}) {
     client->add_option("address", address)->required()->check(CLI::ValidIPV4);
     client->add_option("port", port)->required();
     client->add_option("--seconds", options.seconds, "that count");
@@ -61,7 +62,9 @@ int Main(int argc, char** argv) {
   options.server.sin_family = AF_INET;
   options.server.sin_port = htons(port);
   inet_pton(AF_INET, address.c_str(), &options.server.sin_addr);
-  const absl::Status status = *serve ? Serve(port) : *request ? PrintRequests(options) : PrintStream(options);
+  const absl::Status status = *serve     ? Serve(port)
+                              : *request ? PrintRequests(options)
+                                         : PrintStream(*upload ? Upload(options) : Download(options));
   if (!status.ok()) fmt::print(stderr, "xlb_bench_load: {}\n", std::string(status.message()));
   return status.ok() ? 0 : 1;
 }

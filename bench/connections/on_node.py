@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 
-from ways import Way, by_xlb, measure_in_turn, pinned
+from ways import Way, by_xlb, measure_in_turn, pinned, take_xdp_frames
 
 from lab import Lab, Swarm, Xlb, wait_until
 from lab.inside import Inside
@@ -48,6 +48,8 @@ def add_docker(lab: Lab, swarm: Swarm, member: SwarmNode) -> list[Way]:
 
 def add_docker_behind_xdp(lab: Lab, swarm: Swarm, member: SwarmNode) -> Way:
     add_task(swarm, member, "behind-xdp", f"mode=host,published={BY_DOCKER},target={TARGET}")
+    without_xdp(lab, member)
+    take_xdp_frames(lab, member.name)
     program = compile_xdp_pass(lab.workspace.path)
     member.node.run(["ip", "link", "set", "dev", "eth0", "xdpdrv", "obj", str(program), "sec", "xdp"])
     return Way("same, XDP", member.address, BY_DOCKER)
@@ -55,8 +57,9 @@ def add_docker_behind_xdp(lab: Lab, swarm: Swarm, member: SwarmNode) -> Way:
 
 def add_xlb(swarm: Swarm, member: SwarmNode, name: str, port: int, xdp: str) -> tuple[Way, Xlb]:
     add_task(swarm, member, f"by-xlb-{name}", f"{port}:{TARGET}")
-    if xdp == "off":
-        without_xdp(swarm.lab, member)
+    without_xdp(swarm.lab, member)
+    if xdp == "native":
+        take_xdp_frames(swarm.lab, member.name)
     xlb = Xlb(member.node, xdp=xdp).start()
 
     def served() -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from ways import Way, by_xlb, measure_in_turn, pinned
+from ways import Way, by_xlb, measure_in_turn, pinned, take_xdp_frames
 
 from lab import Lab, Xlb
 from lab.client import Client
@@ -52,7 +52,9 @@ def add_iptables(lab: Lab, server: Client) -> Way:
 
 
 def add_xlb(lab: Lab, server: Client, name: str, number: int, xdp: str, hook: str) -> tuple[Way, Xlb]:
-    node = lab.add_node(f"node-{name}", number, native=xdp == "native")
+    node = lab.add_node(f"node-{name}", number, native=False)
+    if xdp == "native":
+        take_xdp_frames(lab, node.name)
     node.sysctl("net.ipv4.ip_forward", 1)
     xlb = Xlb(node, xdp=xdp).start()
     xlb.ctl("apply", "-", stdin=document([service("web", f"tcp/{node.address}:{FRONT}", [f"{server.address}:{BACK}"])]))

@@ -26,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--server", choices=PLACES, action="append", help="where; default: both")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each of the three measurements")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each of the four measurements")
     parser.add_argument("--parallel", type=int, default=32, help="connections side by side")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

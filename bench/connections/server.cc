@@ -15,6 +15,7 @@ namespace xlb::bench {
 namespace {
 
 constexpr size_t kStreamPiece = 256 * 1024;
+constexpr uint64_t kTakesAll = uint64_t{1} << 32;  // beside a connection's descriptor: its request was read
 
 class Server {
  public:
@@ -39,11 +40,13 @@ class Server {
       const int count = epoll_wait(poll_, events, std::size(events), -1);
       if (count < 0 && errno != EINTR) return ErrnoStatus(errno, "cannot wait for connections");
       for (int i = 0; i < count; i++) {
-        const int fd = events[i].data.fd;
+        const int fd = static_cast<int>(static_cast<uint32_t>(events[i].data.u64));
         if (fd == listener_) {
           XLB_RETURN_IF_ERROR(AcceptAll());
         } else if (events[i].events & EPOLLOUT) {
           GoOnStreaming(fd);
+        } else if (events[i].data.u64 & kTakesAll) {
+          TakeMore(fd);
         } else {
           Answer(fd);
         }
@@ -52,10 +55,10 @@ class Server {
   }
 
  private:
-  absl::Status Watch(int operation, int fd, uint32_t what) {
+  absl::Status Watch(int operation, int fd, uint32_t what, uint64_t mark = 0) {
     epoll_event event{};
     event.events = what;
-    event.data.fd = fd;
+    event.data.u64 = static_cast<uint32_t>(fd) | mark;
     if (epoll_ctl(poll_, operation, fd, &event) == 0) return absl::OkStatus();
     return ErrnoStatus(errno, "cannot watch a connection");
   }
@@ -82,6 +85,10 @@ class Server {
       if (!Watch(EPOLL_CTL_MOD, fd, EPOLLOUT).ok()) close(fd);
       return;
     }
+    if (text.starts_with("PUT /stream")) {
+      if (!Watch(EPOLL_CTL_MOD, fd, EPOLLIN, kTakesAll).ok()) close(fd);
+      return;
+    }
     const size_t bytes = text.starts_with("GET /") ? std::strtoul(request + 5, nullptr, 10) : 0;
     std::string answer = fmt::format("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", bytes);
     answer.append(bytes, 'x');
@@ -91,6 +98,11 @@ class Server {
 
   void GoOnStreaming(int fd) {
     if (send(fd, piece_.data(), piece_.size(), MSG_NOSIGNAL) < 0 && errno != EAGAIN) close(fd);
+  }
+
+  void TakeMore(int fd) {
+    const ssize_t length = recv(fd, piece_.data(), piece_.size(), 0);
+    if (length == 0 || (length < 0 && errno != EAGAIN)) close(fd);
   }
 
   int listener_ = -1;

@@ -43,6 +43,12 @@ def by_xlb(name: str, address: str, port: int, xlb: Xlb, hook: str, counter: str
     return Way(f"xlb, {name}", address, port, forwarded)
 
 
+def take_xdp_frames(lab: Lab, port: str) -> None:
+    """Readies a port of the lab's switch for what a node's native XDP sends: by GRO, and not by an XDP program as the lab else does it.
+    That would end the segmentation offload of the node's device, so that all the node sends were cut, whatever its own program does."""
+    lab.lan.run(["ethtool", "-K", port, "gro", "on"])
+
+
 def run_client(lab: Lab, way: Way, what: str, *options: object) -> dict[str, Any]:
     command = [*pinned(1), what, way.address, str(way.port), *(str(option) for option in options)]
     return json.loads(lab.client.run(command).stdout)
@@ -58,10 +64,10 @@ def measure(lab: Lab, way: Way, options: argparse.Namespace) -> None:
     before = way.forwarded()
     many = run_client(lab, way, "request", "--parallel", options.parallel, *seconds)
     one = run_client(lab, way, "request", *seconds)
-    stream = run_client(lab, way, "stream", *seconds)
+    down, up = (run_client(lab, way, direction, *seconds) for direction in ("download", "upload"))
     if many["failed"] or one["failed"]:
         raise RuntimeError(f"{way.name}: {many['failed'] + one['failed']} connections failed")
-    if not (many["answered"] and one["answered"] and stream["bytes"]):
+    if not (many["answered"] and one["answered"] and down["bytes"] and up["bytes"]):
         raise RuntimeError(f"{way.name}: nothing came through in {options.seconds:g} s; a busy machine needs more --seconds")
     # SYN, ACK, request and FIN at least: or else it went another way than the one that is measured.
     least = 4 * (many["answered"] + one["answered"])
@@ -70,7 +76,8 @@ def measure(lab: Lab, way: Way, options: argparse.Namespace) -> None:
     way.add("connections/s", many["per_second"])
     way.add("p50 us", one["p50_us"])
     way.add("p99 us", one["p99_us"])
-    way.add("Gbit/s", stream["gbit_per_second"])
+    way.add("Gbit/s down", down["gbit_per_second"])
+    way.add("Gbit/s up", up["gbit_per_second"])
 
 
 def measure_in_turn(lab: Lab, ways: Sequence[Way], options: argparse.Namespace) -> None:

@@ -212,9 +212,23 @@ def test_uplink_that_is_removed_leaves_the_others(launch: Launch, static: Static
 def test_veth_whose_other_end_drops_xdp(launch: Launch, static: StaticLab, plain: Node) -> None:
     xlb = launch(node=plain)
     assert (uplink(xlb)["xdp"], uplink(xlb)["attach"]) == ("off", "none")
-    assert "eth0 is a veth" in uplink(xlb)["reason"]
+    assert "eth0 is a veth" in uplink(xlb)["reason"] and "gro on" in uplink(xlb)["reason"]
     assert xdp_modes(plain) == {}
     static.check(static.serve(xlb, plain.address))
+
+
+def test_veth_whose_other_end_has_gro(launch: Launch, static: StaticLab, plain: Node) -> None:
+    """What the reason above says to do. Such an end needs no program, and leaves the node's own frames whole."""
+    static.lab.lan.run(["ethtool", "-K", plain.name, "gro", "on"])
+    try:
+        xlb = launch(node=plain)
+        assert uplink(xlb)["xdp"] == "native", uplink(xlb)
+        static.check(static.serve(xlb, plain.address))
+        forwarded = {counter["hook"] for counter in xlb.json("stats")["counters"] if counter["name"] == "forward_route"}
+        assert forwarded == {"xdp"}
+        xlb.remove()
+    finally:
+        static.lab.lan.run(["ethtool", "-K", plain.name, "gro", "off"])
 
 
 @pytest.fixture

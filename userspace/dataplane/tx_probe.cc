@@ -110,7 +110,7 @@ absl::Status ProbeXdpTransmit(uint32_t ifindex) {
   XLB_ASSIGN_OR_RETURN(const uint64_t after, FramesSent(name));
   if (after > before) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      fmt::format("{} is a veth whose other end drops what XDP sends (it needs an XDP program of its own)", name));
+      fmt::format("{} is a veth whose other end drops what XDP sends (it needs 'ethtool -K <its name> gro on')", name));
 }
 
 }  // namespace xlb

@@ -9,8 +9,8 @@
 namespace xlb {
 
 // A veth drops every frame that XDP sends out of it unless its peer, which may be in a namespace out of our sight,
-// polls (it has an XDP program). Sends one frame through the real path (BPF_F_TEST_XDP_LIVE_FRAMES, kernel 5.18) and
-// looks at the driver's own count. OK: it went out. Else one line that says what was found.
+// polls (with GRO on, or an XDP program of its own). Sends one frame through the real path (BPF_F_TEST_XDP_LIVE_FRAMES,
+// kernel 5.18) and looks at the driver's own count. OK: it went out. Else one line that says what was found.
 absl::Status ProbeXdpTransmit(uint32_t ifindex);
 
 }  // namespace xlb

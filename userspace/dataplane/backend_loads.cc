@@ -1,35 +1,22 @@
 #include "dataplane/backend_loads.h"
 
-#include <sys/mman.h>
-
 #include <atomic>
-#include <cerrno>
-#include <utility>
+#include <span>
 
 namespace xlb {
-namespace {
-
-constexpr size_t kBytes = size_t{XLB_MAX_BACKENDS} * sizeof(xlb_backend_load);
-
-}  // namespace
 
 absl::StatusOr<BackendLoads> BackendLoads::Open(const MapFds& fds) {
-  void* memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fds.backend_load, 0);
-  if (memory == MAP_FAILED) return ErrnoStatus(errno, "cannot map the map backend_load into memory");
-  return BackendLoads(std::span(static_cast<xlb_backend_load*>(memory), XLB_MAX_BACKENDS));
-}
-
-BackendLoads::BackendLoads(BackendLoads&& other) noexcept : loads_(std::exchange(other.loads_, {})) {}
-
-BackendLoads::~BackendLoads() {
-  if (!loads_.empty()) munmap(loads_.data(), kBytes);
+  XLB_ASSIGN_OR_RETURN(auto loads,
+                       MappedMap<xlb_backend_load>::Open(fds.backend_load, "backend_load", XLB_MAX_BACKENDS));
+  return BackendLoads(std::move(loads));
 }
 
 void BackendLoads::SetLive(const std::unordered_map<uint32_t, uint32_t>& live) {
-  for (uint32_t id = 0; id < loads_.size(); id++) {
+  const std::span<xlb_backend_load> loads = loads_.values();
+  for (uint32_t id = 0; id < loads.size(); id++) {
     const auto found = live.find(id);
     const uint32_t wanted = found == live.end() ? 0 : found->second;
-    std::atomic_ref<uint32_t> count(loads_[id].live);
+    std::atomic_ref<uint32_t> count(loads[id].live);
     if (count.load(std::memory_order_relaxed) != wanted) count.store(wanted, std::memory_order_relaxed);
   }
 }

@@ -3,11 +3,12 @@
 #define XLB_DATAPLANE_BACKEND_LOADS_H_
 
 #include <cstdint>
-#include <span>
 #include <unordered_map>
+#include <utility>
 
 #include "base/status.h"
 #include "dataplane/map_fds.h"
+#include "dataplane/mapped_map.h"
 #include "xlb/abi.h"
 
 namespace xlb {
@@ -16,16 +17,13 @@ namespace xlb {
 class BackendLoads {
  public:
   static absl::StatusOr<BackendLoads> Open(const MapFds& fds);
-  BackendLoads(BackendLoads&& other) noexcept;
-  BackendLoads& operator=(BackendLoads&&) = delete;
-  ~BackendLoads();
 
   // By backend id; those that are not named have none. What programs count meanwhile may get lost until the next call.
   void SetLive(const std::unordered_map<uint32_t, uint32_t>& live);
 
  private:
-  explicit BackendLoads(std::span<xlb_backend_load> loads) : loads_(loads) {}
-  std::span<xlb_backend_load> loads_;  // the map's own memory
+  explicit BackendLoads(MappedMap<xlb_backend_load> loads) : loads_(std::move(loads)) {}
+  MappedMap<xlb_backend_load> loads_;
 };
 
 }  // namespace xlb

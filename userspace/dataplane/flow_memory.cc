@@ -1,8 +1,5 @@
 #include "dataplane/flow_memory.h"
 
-#include <fmt/core.h>
-
-#include <sys/mman.h>
 #include <sys/random.h>
 
 #include <cerrno>
@@ -14,30 +11,13 @@ namespace {
 
 constexpr int kCopyTries = 16;  // a flow that changes hands this often while it is read is not worth a look
 
-template <typename T>
-absl::Status MapInto(int fd, const char* name, std::span<T> size, T*& memory) {
-  void* const mapped = mmap(nullptr, size.size_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (mapped == MAP_FAILED) return ErrnoStatus(errno, fmt::format("cannot map the map {} into memory", name));
-  memory = static_cast<T*>(mapped);
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<FlowMemory> FlowMemory::Map(int heads_fd, int flows_fd, const xlb_flow_config& config) {
-  FlowMemory memory(config);
-  XLB_RETURN_IF_ERROR(MapInto(heads_fd, "flow_heads", memory.heads(), memory.table_.heads));
-  XLB_RETURN_IF_ERROR(MapInto(flows_fd, "flows", memory.flows(), memory.table_.flows));
-  return memory;
-}
-
-FlowMemory::FlowMemory(FlowMemory&& other) noexcept
-    : table_{other.table_.config, std::exchange(other.table_.heads, nullptr),
-             std::exchange(other.table_.flows, nullptr)} {}
-
-FlowMemory::~FlowMemory() {
-  if (table_.heads != nullptr) munmap(table_.heads, heads().size_bytes());
-  if (table_.flows != nullptr) munmap(table_.flows, flows().size_bytes());
+  XLB_ASSIGN_OR_RETURN(auto heads, MappedMap<xlb_flow_head>::Open(heads_fd, "flow_heads", config.buckets));
+  XLB_ASSIGN_OR_RETURN(auto flows,
+                       MappedMap<xlb_flow>::Open(flows_fd, "flows", size_t{config.buckets} * XLB_FLOW_WAYS));
+  return FlowMemory(config, std::move(heads), std::move(flows));
 }
 
 void FlowMemory::Clear() const {

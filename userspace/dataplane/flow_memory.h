@@ -6,8 +6,10 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "base/status.h"
+#include "dataplane/mapped_map.h"
 #include "xlb/abi.h"
 
 struct xlb_mapped_table {
@@ -37,21 +39,23 @@ class FlowMemory {
  public:
   // `config`: as the programs have it in struct xlb_node.
   static absl::StatusOr<FlowMemory> Map(int heads_fd, int flows_fd, const xlb_flow_config& config);
-  FlowMemory(FlowMemory&& other) noexcept;
-  FlowMemory& operator=(FlowMemory&&) = delete;
-  ~FlowMemory();
 
   xlb_table_t table() const { return &table_; }
   uint32_t buckets() const { return table_.config.buckets; }
-  std::span<xlb_flow_head> heads() const { return {table_.heads, buckets()}; }
-  std::span<xlb_flow> flows() const { return {table_.flows, size_t{buckets()} * XLB_FLOW_WAYS}; }  // by slot
+  std::span<xlb_flow_head> heads() const { return heads_.values(); }
+  std::span<xlb_flow> flows() const { return flows_.values(); }  // by slot
   // Only while no program uses the table, or one that cannot find its flows any more.
   void Clear() const;
   // Is there a flow in this place, or one on its way in or out?
   bool IsTaken(uint32_t slot) const;
 
  private:
-  explicit FlowMemory(const xlb_flow_config& config) : table_{config, nullptr, nullptr} {}
+  FlowMemory(const xlb_flow_config& config, MappedMap<xlb_flow_head> heads, MappedMap<xlb_flow> flows)
+      : heads_(std::move(heads)),
+        flows_(std::move(flows)),
+        table_{config, heads_.values().data(), flows_.values().data()} {}
+  MappedMap<xlb_flow_head> heads_;
+  MappedMap<xlb_flow> flows_;
   xlb_mapped_table table_;
 };
 

@@ -295,14 +295,14 @@ static __always_inline int without_flow(ctx_t* ctx, __u32 hook, const struct xlb
     return peer_is_known(packet) ? drop(ctx, hook, XLB_DROP_PEER_NO_FLOW) : peer_stranger(ctx, hook, packet);
   }
   if (is_later(packet)) return pass(ctx, hook, is_tunnelled(packet) ? XLB_COUNT_PASS_TUNNEL : XLB_COUNT_PASS_FRAGMENT);
-  struct xlb_flow* fresh = flow_fresh();
-  if (fresh == NULL) return CTX_PASS; /* never */
-  int verdict = is_tunnelled(packet) ? peer_begin(ctx, hook, packet, fresh) : begin(ctx, hook, packet, fresh);
+  struct xlb_new_flows* made = flow_make();
+  if (made == NULL) return CTX_PASS; /* never */
+  int verdict = is_tunnelled(packet) ? peer_begin(ctx, hook, packet, made) : begin(ctx, hook, packet, made);
   if (verdict != UNDECIDED) return verdict;
   if (packet->was_dockers) flow_forget(&packet->key, packet->life);
-  flow_touch_answers(fresh);
-  *slot = flow_claim(&packet->key, tick_now(node), packet->unfiled);
-  return flow_file(ctx, hook, packet, fresh, *slot);
+  flow_touch_answers(&made->fresh);
+  *slot = flow_claim(&packet->key, tick_now(node), packet->unfiled, made);
+  return flow_file(ctx, hook, packet, &made->fresh, *slot);
 }
 
 /* A packet of the flow that was found, or one that may begin a flow. */
@@ -381,7 +381,7 @@ static __always_inline int from_host(ctx_t* ctx, __u32 hook, const struct xlb_no
   struct xlb_flow* flow = find(ctx, hook, node, &packet, &verdict);
   if (flow == NULL && verdict != NO_FLOW) return verdict;
   /* With another sender than the node's own addresses, an answer would not be the node's to take. */
-  if (flow == NULL && !is_loopback(packet.key.saddr) && bpf_map_lookup_elem(&addrs, &packet.key.saddr) == NULL) {
+  if (flow == NULL && !is_loopback(packet.key.saddr) && !is_own_address(packet.key.saddr)) {
     return pass(ctx, hook, XLB_COUNT_PASS_NO_SERVICE);
   }
   return forward_or_begin(ctx, hook, node, &packet, flow);

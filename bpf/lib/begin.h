@@ -76,13 +76,11 @@ static __always_inline void flow_begin_peer(const struct xlb_flow_key* key, cons
   flow->key[1].zone = XLB_ZONE_PEER;
 }
 
-/* Where a flow is made before it has a place; all zero. NULL never. */
-static __always_inline struct xlb_flow* flow_fresh(void) {
-  __u32 zero = 0;
-  struct xlb_new_flows* made = bpf_map_lookup_elem(&new_flows, &zero);
-  if (made == NULL) return NULL;
-  __builtin_memset(&made->fresh, 0, sizeof(made->fresh));
-  return &made->fresh;
+/* Where a flow is made before it has a place: made->fresh, all zero. NULL never. */
+static __always_inline struct xlb_new_flows* flow_make(void) {
+  struct xlb_new_flows* made = new_flows_lookup();
+  if (made != NULL) __builtin_memset(&made->fresh, 0, sizeof(made->fresh));
+  return made;
 }
 
 /* Files the flow that begin() or peer_begin() made of the packet, with what flow_claim said: UNDECIDED, or the packet's
@@ -135,15 +133,16 @@ static __always_inline int may_continue(const struct packet* packet, const struc
   return packet->key.zone == XLB_ZONE_UPLINK && !(packet->tcp_flags & (TCP_SYN | TCP_RST));
 }
 
-/* No flow yet: if the packet may begin one, chooses its backend and fills `flow`, which is all zero: UNDECIDED. Else
- * the packet's verdict.
+/* No flow yet: if the packet may begin one, chooses its backend and fills `made->fresh`, which is all zero: UNDECIDED.
+ * Else the packet's verdict.
  *
  * A global function, as are the other rare ways in lib/: the verifier looks at it once, by itself, so that its states
  * do not multiply those of the programs, and its stack is its own. What it is given cannot be a map's key on Linux 6.1,
  * a copy on its stack can. */
-__noinline int begin(ctx_t* ctx, __u32 hook, const struct packet* packet, struct xlb_flow* flow) {
+__noinline int begin(ctx_t* ctx, __u32 hook, const struct packet* packet, struct xlb_new_flows* made) {
   const struct xlb_node* node = node_lookup();
-  if (node == NULL || packet == NULL || flow == NULL) return CTX_PASS; /* never: a global function has to ask */
+  if (node == NULL || packet == NULL || made == NULL) return CTX_PASS; /* never: a global function has to ask */
+  struct xlb_flow* flow = &made->fresh;
   struct xlb_flow_key copy = packet->key, *key = &copy;
   struct xlb_service* service = service_lookup(key);
   if (service == NULL) return pass(ctx, hook, XLB_COUNT_PASS_NO_SERVICE);
@@ -161,7 +160,7 @@ __noinline int begin(ctx_t* ctx, __u32 hook, const struct packet* packet, struct
   int hides = (service->flags & XLB_SERVICE_SNAT) && backend->kind == XLB_KIND_LOCAL;
   __be32 source = hides ? node->bridge_addr : source_towards(ctx, node, key, backend);
   if (source == 0) return pass(ctx, hook, XLB_COUNT_PASS_NO_BACKEND);
-  if (!flow_admit(node, now)) return drop(ctx, hook, XLB_DROP_NEW_FLOW_LIMIT);
+  if (!flow_admit(node, made, now)) return drop(ctx, hook, XLB_DROP_NEW_FLOW_LIMIT);
   if (packet->tried != 0 && packet->tried != id) count(hook, XLB_COUNT_FLOW_RETRIED, packet->frame_length);
 
   flow_begin(ctx, key, service->id, id, backend, source, flow);

@@ -14,6 +14,12 @@ static __always_inline struct xlb_node* node_lookup(void) {
   return bpf_map_lookup_elem(&this_node, &zero);
 }
 
+/* What this CPU keeps for new flows. NULL never. */
+static __always_inline struct xlb_new_flows* new_flows_lookup(void) {
+  __u32 zero = 0;
+  return bpf_map_lookup_elem(&new_flows, &zero);
+}
+
 static __always_inline void traffic_add(struct xlb_traffic* traffic, __u32 bytes) {
   traffic->packets++;
   traffic->bytes += bytes;

@@ -127,10 +127,7 @@ __noinline int flow_change_state(const struct packet* packet, struct xlb_flow* f
 
 /* The flood guard: at most node->new_flow_limit new flows a CPU and tick, so that a flood cannot push out the living.
  */
-static __always_inline int flow_admit(const struct xlb_node* node, __u32 now) {
-  __u32 zero = 0;
-  struct xlb_new_flows* made = bpf_map_lookup_elem(&new_flows, &zero);
-  if (made == NULL) return 1;
+static __always_inline int flow_admit(const struct xlb_node* node, struct xlb_new_flows* made, __u32 now) {
   if (made->tick != now) {
     made->tick = now;
     made->made = 0;
@@ -238,7 +235,8 @@ static __always_inline int flow_insert(ctx_t* ctx, __u32 hook, const struct pack
 
 /* The mark of a connection that Docker's own mesh carries: 1 if there is one now. */
 static __always_inline int flow_file_mark(const struct xlb_flow_key* key, __u32 now) {
-  __u32 slot = flow_claim(key, now, XLB_UNFILED_UNKNOWN);
+  struct xlb_new_flows* made = new_flows_lookup();
+  __u32 slot = made != NULL ? flow_claim(key, now, XLB_UNFILED_UNKNOWN, made) : XLB_CLAIM_FULL;
   if (slot >= XLB_CLAIM_FAILED) return slot == XLB_CLAIM_EXISTS;
   slot &= ~XLB_CLAIM_EVICTED;
   struct xlb_flow* mark = xlb_slot_flow(NULL, slot);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The shortest way for nearly all packets: of a flow that is known, in full course, and leaves by the device that it
- * came by. What balance.h does for every packet is done here with all that cannot happen left out. Whatever is not
- * certain is UNDECIDED, with the frame as it came: then the long way decides. */
+ * came by; or of none, and for no service's port. What balance.h does for every packet is done here with all that
+ * cannot happen left out. Whatever is not certain is UNDECIDED, with the frame as it came: then the long way decides.
+ */
 #ifndef XLB_BPF_HIT_H
 #define XLB_BPF_HIT_H
 
@@ -14,6 +15,9 @@ struct hit {
   __u16 ip_length; /* host order */
   __u8 proto;
   __u8 tos;
+  /* No flow of the client's was found, by its home's head: */
+  __u8 has_no_flow; /* nor is there another one */
+  __u32 answer;     /* or the packet may be the answer of the one in this slot; XLB_SLOT_NONE: nothing points to any */
 };
 
 /* TCP: neither a beginning nor an end. UDP: as long as it says, and no tunnel unless inside of one. */
@@ -41,6 +45,8 @@ static __always_inline int hit_parse(const struct xlb_node* node, const struct i
   if (ip->ttl <= 1 || hit->ip_length > length || hit->ip_length < sizeof(*ip) + sizeof(struct udphdr)) return 0;
   if (hit->proto != IPPROTO_TCP && hit->proto != IPPROTO_UDP) return 0;
   if (!hit_l4_is_plain(node, ip + 1, hit->ip_length - (__u32)sizeof(*ip), hit->proto)) return 0;
+  hit->has_no_flow = 0;
+  hit->answer = XLB_SLOT_NONE;
   hit->key.addresses = word[3] | (__u64)word[4] << 32;
   hit->key.rest = word[5] | (__u64)(hit->proto | zone << 8) << 32;
   return 1;
@@ -52,11 +58,29 @@ static __always_inline struct xlb_flow* hit_at(struct hit* hit, __u32 slot) {
   return flow != NULL ? xlb_flow_if(flow, hit->key, 0, &hit->life) : NULL;
 }
 
-/* The same by the head of its home, and it is hinted at from now on. */
+/* Where the flow may lie whose answers have this tag; XLB_SLOT_NONE: not by what this bucket knows. */
+static __always_inline __u32 hit_answer_slot(const struct xlb_flow_head* head, __u16 tag) {
+  __u64 answers = xlb_answers_equal(head, tag);
+  if (answers == 0) return XLB_SLOT_NONE;
+  return XLB_LOAD(head->answers[xlb_lowest_tag(answers) & (XLB_FLOW_ANSWERS - 1)]);
+}
+
+/* The flow in this slot, if the packet is an answer in it. */
+static __always_inline struct xlb_flow* hit_answer_at(const struct xlb_node* node, struct hit* hit, __u32 slot) {
+  struct xlb_flow* flow = xlb_slot_flow(&node->flow_table, slot);
+  return flow != NULL ? xlb_flow_if(flow, hit->key, 1, &hit->life) : NULL;
+}
+
+/* The client's flow by the head of its home, and it is hinted at from now on. */
 static __always_inline struct xlb_flow* hit_ask_head(struct hit* hit, __u32 home, __u16 tag) {
   struct xlb_flow_head* head = flow_head(home);
-  __u64 ways = head != NULL ? xlb_ways_equal(head, tag) : 0;
-  if (ways == 0) return NULL;
+  if (head == NULL) return NULL;
+  __u64 ways = xlb_ways_equal(head, tag);
+  if (ways == 0) {
+    hit->answer = hit_answer_slot(head, tag);
+    hit->has_no_flow = hit->answer == XLB_SLOT_NONE && head->spilled == 0;
+    return NULL;
+  }
   __u32 slot = xlb_slot(home, xlb_lowest_tag(ways) & (XLB_FLOW_WAYS - 1));
   hint_placed(slot, tag);
   return hit_at(hit, slot);
@@ -95,13 +119,8 @@ static __always_inline struct xlb_flow* hit_find_answer(const struct xlb_node* n
   __u16 tag = xlb_hash_tag(hash);
   struct xlb_flow_head* home = flow_head(xlb_hash_bucket(&node->flow_table, hash, 0));
   if (home == NULL) return NULL;
-  struct xlb_flow* flow = xlb_slot_flow(&node->flow_table, XLB_LOAD(home->answers[xlb_tag_answer(tag)]));
-  if (flow != NULL && xlb_flow_if(flow, hit->key, 1, &hit->life) != NULL) return flow;
-  __u64 answers = xlb_answers_equal(home, tag);
-  if (answers == 0) return NULL;
-  __u32 slot = XLB_LOAD(home->answers[xlb_lowest_tag(answers) & (XLB_FLOW_ANSWERS - 1)]);
-  flow = xlb_slot_flow(&node->flow_table, slot);
-  return flow != NULL ? xlb_flow_if(flow, hit->key, 1, &hit->life) : NULL;
+  struct xlb_flow* flow = hit_answer_at(node, hit, XLB_LOAD(home->answers[xlb_tag_answer(tag)]));
+  return flow != NULL ? flow : hit_answer_at(node, hit, hit_answer_slot(home, tag));
 }
 
 /* Is there nothing to ask or to change before the packet goes its flow's way? */
@@ -109,7 +128,7 @@ static __always_inline int hit_is_settled(const struct xdp_md* ctx, const struct
                                           const struct xlb_flow* flow, __u8 reply) {
   const struct xlb_flow_hop* hop = &flow->hop[reply];
   if (hop->epoch != node->epoch || hop->ifindex != ctx->ingress_ifindex) return 0;
-  if (flow->kind == XLB_KIND_NONE || flow->kind == XLB_KIND_LOCAL) return 0;
+  if (flow->kind == XLB_KIND_NONE || flow->kind == XLB_KIND_LOCAL || answers_node(flow, reply)) return 0;
   if (reply) return (xlb_life_state(hit->life) & XLB_FLOW_REPLIED) != 0;
   return !answers_elsewhere(flow, 0);
 }
@@ -163,14 +182,34 @@ static __always_inline int hit_send(struct xdp_md* ctx, const struct xlb_flow* f
   return XDP_TX;
 }
 
-/* A client's packet, in no tunnel. */
+/* An answer that no tunnel carries: a routed backend's. */
+static __always_inline int hit_routed_answer(struct xdp_md* ctx, const struct xlb_node* node, struct iphdr* ip,
+                                             struct hit* hit, __u32 length) {
+  struct xlb_flow* flow = hit_answer_at(node, hit, hit->answer);
+  if (flow == NULL || flow->kind != XLB_KIND_ROUTE || !hit_is_settled(ctx, node, hit, flow, 1)) return UNDECIDED;
+  hit_count(node, flow, hit, 1, length);
+  hit_rewrite(ip, flow, hit, 1);
+  return hit_send(ctx, flow, hit, 1);
+}
+
+/* A packet, in no tunnel, whose flow was not found: if there is none, nor a service with its port, it is not ours. */
+static __always_inline int hit_pass(struct xdp_md* ctx, const struct iphdr* ip, const struct hit* hit) {
+  const struct l4_ports* ports = (const void*)(ip + 1);
+  if (!hit->has_no_flow || !is_no_services_port(hit->proto, ports->destination)) return UNDECIDED;
+  if (ip_header_sum(ip) != 0xffff) return UNDECIDED; /* it passes as well, by another name */
+  return pass(ctx, XLB_HOOK_XDP, XLB_COUNT_PASS_NO_SERVICE);
+}
+
+/* A packet in no tunnel, most often a client's. */
 static __always_inline int hit_client(struct xdp_md* ctx, const struct xlb_node* node, __u32 length) {
   struct iphdr* ip = ctx_data(ctx) + ETH_HLEN;
   struct hit hit;
   if ((void*)(ip + 1) + sizeof(struct tcphdr) > ctx_data_end(ctx)) return UNDECIDED;
   if (!hit_parse(node, ip, length - ETH_HLEN, XLB_ZONE_UPLINK, &hit)) return UNDECIDED;
   struct xlb_flow* flow = hit_find(node, &hit);
-  if (flow == NULL || !hit_is_settled(ctx, node, &hit, flow, 0)) return UNDECIDED;
+  if (flow == NULL && hit.answer != XLB_SLOT_NONE) return hit_routed_answer(ctx, node, ip, &hit, length);
+  if (flow == NULL) return hit_pass(ctx, ip, &hit);
+  if (!hit_is_settled(ctx, node, &hit, flow, 0)) return UNDECIDED;
   int wraps = flow->kind != XLB_KIND_ROUTE;
   if (wraps && hit.ip_length > node->tunnel_mtu) return UNDECIDED;
 

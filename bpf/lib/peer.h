@@ -82,9 +82,9 @@ static __always_inline struct xlb_backend* peer_backend(const struct packet* pac
 
 /* begin() for a client's packet that a peer sends to a task here. The peer has chosen and decided who may come in; and
  * the connection may be under way there, so that any segment begins a flow here. */
-__noinline int peer_begin(ctx_t* ctx, __u32 hook, const struct packet* packet, struct xlb_flow* flow) {
+__noinline int peer_begin(ctx_t* ctx, __u32 hook, const struct packet* packet, struct xlb_new_flows* made) {
   const struct xlb_node* node = node_lookup();
-  if (node == NULL || packet == NULL || flow == NULL) return CTX_DROP;
+  if (node == NULL || packet == NULL || made == NULL) return CTX_DROP;
   if (!peer_is_known(packet)) return peer_stranger(ctx, hook, packet);
   __u32 id = 0;
   struct xlb_backend* backend = peer_backend(packet, &id);
@@ -95,9 +95,10 @@ __noinline int peer_begin(ctx_t* ctx, __u32 hook, const struct packet* packet, s
   }
   struct xlb_flow_key copy = packet->key, *key = &copy;
   __u32 now = tick_now(node);
-  if (!flow_admit(node, now)) return drop(ctx, hook, XLB_DROP_NEW_FLOW_LIMIT);
+  if (!flow_admit(node, made, now)) return drop(ctx, hook, XLB_DROP_NEW_FLOW_LIMIT);
   __be32 source = source_towards(ctx, node, key, backend);
   if (source == 0) return drop(ctx, hook, XLB_DROP_PEER_NO_TASK);
+  struct xlb_flow* flow = &made->fresh;
   flow_begin(ctx, key, backend->service, id, backend, source, flow);
   peer_take_way(packet, &flow->tunnel);
   if (packet->key.proto == IPPROTO_TCP && !is_first_syn(packet)) flow_set_state(flow, XLB_FLOW_REPLIED);

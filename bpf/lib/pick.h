@@ -5,6 +5,7 @@
 
 #include "lib/count.h"
 #include "lib/load.h"
+#include "lib/shortcuts.h"
 
 #define PICK_TRIES 32 /* slots looked at for a backend that is good for a new flow */
 
@@ -22,15 +23,14 @@ static __always_inline int is_nodes_address(const struct xlb_flow_key* key) {
     const struct xlb_node* node = node_lookup();
     if (node != NULL && node->sandbox_addr != 0 && key->daddr == node->sandbox_addr) return 1;
   }
-  return bpf_map_lookup_elem(&addrs, &key->daddr) != NULL;
+  return is_own_address(key->daddr);
 }
 
 /* A frame of xlb's own VNI that no peer of this node's has sent. One to another node, which this one only routes, is
  * none of its affairs. (A global function: see begin().) */
 __noinline int peer_stranger(ctx_t* ctx, __u32 hook, const struct packet* packet) {
   if (packet == NULL) return CTX_DROP;
-  __be32 address = packet->outer_destination;
-  if (bpf_map_lookup_elem(&addrs, &address) == NULL) return pass(ctx, hook, XLB_COUNT_PASS_TUNNEL);
+  if (!is_own_address(packet->outer_destination)) return pass(ctx, hook, XLB_COUNT_PASS_TUNNEL);
   return drop(ctx, hook, XLB_DROP_PEER_UNKNOWN);
 }
 
@@ -38,13 +38,17 @@ __noinline int peer_stranger(ctx_t* ctx, __u32 hook, const struct packet* packet
  * asked last: most packets that pass through are for no service at all. */
 static __always_inline struct xlb_service* service_lookup(const struct xlb_flow_key* key) {
   struct xlb_service_key at = {.addr = key->daddr, .port = key->dport, .proto = key->proto};
-  struct xlb_service* service = bpf_map_lookup_elem(&services, &at);
+  const struct xlb_ports_without* without = ports_without(key->proto, key->dport);
   /* 0.0.0.0 as a destination would find the wildcard by its very key, and it is not this node's address. */
-  if (service != NULL && key->daddr != 0) return service;
+  if (!has_no_bound(without, key->dport) && key->daddr != 0) {
+    struct xlb_service* service = bpf_map_lookup_elem(&services, &at);
+    if (service != NULL) return service;
+  }
+  xlb_ordered();
+  if (has_no_any(without, key->dport)) return NULL;
   at.addr = 0;
-  service = bpf_map_lookup_elem(&services, &at);
-  if (service == NULL || !is_nodes_address(key)) return NULL;
-  return service;
+  struct xlb_service* service = bpf_map_lookup_elem(&services, &at);
+  return service != NULL && is_nodes_address(key) ? service : NULL;
 }
 
 /* The same on every node for the same client and service port, whatever address of the swarm the client chose. */

@@ -127,10 +127,8 @@ __noinline int flow_touch_answers(const struct xlb_flow* fresh) {
 }
 
 /* xlb_table_claim. */
-__noinline __u32 flow_try_claim(const struct xlb_flow_key* key, __u32 now, __u32 unfiled) {
+__noinline __u32 flow_try_claim(const struct xlb_flow_key* key, __u32 now, __u32 unfiled, struct xlb_new_flows* made) {
   const struct xlb_node* node = node_lookup();
-  __u32 zero = 0;
-  struct xlb_new_flows* made = bpf_map_lookup_elem(&new_flows, &zero);
   if (node == NULL || key == NULL || made == NULL) return XLB_CLAIM_FULL;
   /* Where no bucket has room, a flood would look at all of them for each packet. */
   __u32 probes = made->crowded >= FLOW_CROWDED ? 1 : XLB_FLOW_PROBES;
@@ -139,10 +137,10 @@ __noinline __u32 flow_try_claim(const struct xlb_flow_key* key, __u32 now, __u32
   return slot;
 }
 
-__noinline __u32 flow_claim(const struct xlb_flow_key* key, __u32 now, __u32 unfiled) {
-  if (key == NULL) return XLB_CLAIM_FULL;
+__noinline __u32 flow_claim(const struct xlb_flow_key* key, __u32 now, __u32 unfiled, struct xlb_new_flows* made) {
+  if (key == NULL || made == NULL) return XLB_CLAIM_FULL;
   __u32 slot = XLB_CLAIM_BUSY;
-  for (int i = 0; i < FLOW_CLAIM_TRIES && slot == XLB_CLAIM_BUSY; i++) slot = flow_try_claim(key, now, unfiled);
+  for (int i = 0; i < FLOW_CLAIM_TRIES && slot == XLB_CLAIM_BUSY; i++) slot = flow_try_claim(key, now, unfiled, made);
   return slot;
 }
 

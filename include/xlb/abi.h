@@ -16,7 +16,7 @@
 #define XLB_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 #endif
 
-#define XLB_SCHEMA 5
+#define XLB_SCHEMA 6
 
 /* Sizes of the maps that are arrays, and so bounds of the ids in them. Id 0 is "none" for services and backends alike.
  */
@@ -75,6 +75,24 @@ XLB_STATIC_ASSERT(sizeof(struct xlb_service) == 24, "xlb_service");
 struct xlb_service_state {
   __u64 turn; /* XLB_PICK_NEXT: slots handed out so far; written by the programs only */
 };
+
+/* ---- shortcuts: what spares packets look-ups in services and addrs ----
+ *
+ * One record, mapped and kept by xlbd beside those maps, of which it never says more than is true: a service's port is
+ * taken out before the service is added, and put in after the last one with it is gone. All zero says nothing. */
+struct xlb_ports_without {
+  __u64 any;   /* bit i: no service on every address of the node has the port 64 * index + i */
+  __u64 bound; /* the same of services at one address */
+};
+
+#define XLB_OWN_ADDRESS_SLOTS 256
+#define XLB_OWN_ADDRESS_SLOT(addr) ((addr) >> 24) /* the last octet of an address, where words are little-endian */
+
+struct xlb_shortcuts {
+  struct xlb_ports_without without[2][65536 / 64]; /* of TCP, of UDP */
+  __be32 own[XLB_OWN_ADDRESS_SLOTS];               /* addresses that are in addrs; 0: none is known here */
+};
+XLB_STATIC_ASSERT(sizeof(struct xlb_shortcuts) == 33792, "xlb_shortcuts"); /* a multiple of 8: it is mapped */
 
 /* ---- sources: {list, client's address} -> may it come in; the longest prefix decides ----
  *

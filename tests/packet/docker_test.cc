@@ -28,6 +28,14 @@ TEST_P(DockerTest, DatagramsOfItsFlowsPassUp) {
   EXPECT_EQ(Flows(), 1u);
 }
 
+TEST_P(DockerTest, AMarkForAPortThatNoServiceHasAnyMore) {
+  const Packet datagram = ClientUdp().To("192.0.2.1:9999"), segment = ClientTcp("A").To("192.0.2.1:9999");
+  Mark(datagram, XLB_ZONE_UPLINK);
+  Mark(segment, XLB_ZONE_UPLINK);
+  Passed(datagram, {"pass_docker"});
+  Passed(segment, {"pass_docker"});
+}
+
 TEST_P(DockerTest, AMarkLivesWithItsPackets) {
   Mark(ClientUdp(), XLB_ZONE_UPLINK);
   Passed(ClientUdp(), {"pass_docker"});

@@ -1,5 +1,6 @@
 // Packets of flows in full course, which XDP sends the shortest way (bpf/lib/hit.h) and TC the long one: what they must
 // both do, and what neither may let through because the flow is known.
+#include "packet/checksum.h"
 #include "packet/packet_test.h"
 #include "packet/samples.h"
 
@@ -121,6 +122,73 @@ TEST_P(HitTest, ADatagramWithoutAChecksumStaysWithout) {
   const Packet question = ClientUdp().NoUdpChecksum(), answer = UdpAnswer().NoUdpChecksum();
   Tunnelled(question, Inside(question), {"forward_vxlan"});
   Sent(Wrapped(answer), ToClient(answer), {"reply_vxlan"});
+}
+
+// The same of a routed backend's answers, which no tunnel tells from clients' packets.
+class RoutedHitTest : public UplinkTest {
+ protected:
+  static constexpr char kBackend[] = "10.1.0.5:8080";
+  static constexpr char kSource[] = "192.0.2.1:40000";
+  void SetUp() override {
+    PacketTest::SetUp();
+    Use(OneService(Route("10.1.0.5", 8080)));
+    Sent(ClientTcp("S"), RoutedTo(ClientTcp("S"), kSource, kBackend), {"flow_new", "forward_route"});
+    Sent(Answer("SA"), ToClient(Answer("SA")), {"reply_route"});
+  }
+  static Packet Answer(std::string_view flags) { return FromClient(Packet::Tcp(kBackend, kSource).Flags(flags)); }
+};
+XLB_BOTH_UPLINK_PROGRAMS(RoutedHitTest);
+
+TEST_P(RoutedHitTest, AnswersGoToTheirClient) {
+  const Packet answer = Answer("PA").Payload("an odd answer").Tos(0x28);
+  Sent(answer, ToClient(answer), {"reply_route"});
+  EXPECT_EQ(BackendStats(1).out.packets, 2u);
+  const Packet question = ClientUdp();
+  Sent(question, RoutedTo(question, kSource, kBackend), {"flow_new", "forward_route"});
+  for (const bool without : {false, true, true}) {
+    Packet datagram = FromClient(Packet::Udp(kBackend, kSource).Payload("answer"));
+    if (without) datagram.NoUdpChecksum();
+    Sent(datagram, ToClient(datagram), {"reply_route"});
+  }
+}
+
+TEST_P(RoutedHitTest, AChangedNodeIsAskedOnce) {
+  RaiseEpoch();
+  Sent(Answer("A"), ToClient(Answer("A")), {"reply_route", "flow_revalidated"});
+  Sent(Answer("A"), ToClient(Answer("A")), {"reply_route"});
+  node_.backend(1).state = XLB_BACKEND_GONE;
+  RaiseEpoch();
+  Sent(Answer("A"), ResetOf(Answer("A")), {"flow_gone", "answer_reset"});
+}
+
+TEST_P(RoutedHitTest, TheClockIsWritten) {
+  const uint32_t seen = FlowOf(ClientTcp(""))->seen;
+  NextTick();
+  Sent(Answer("A"), ToClient(Answer("A")), {"reply_route"});
+  EXPECT_NE(FlowOf(ClientTcp(""))->seen, seen);
+}
+
+TEST_P(RoutedHitTest, TheEndIsSeen) {
+  Sent(Answer("FA"), ToClient(Answer("FA")), {"reply_route"});
+  EXPECT_EQ(FlowOf(ClientTcp(""))->state, XLB_FLOW_REPLIED | XLB_FLOW_FIN_BACKEND);
+  Sent(Answer("R"), ToClient(Answer("R")), {"reply_route"});
+  EXPECT_EQ(FlowOf(ClientTcp(""))->state, XLB_FLOW_REPLIED | XLB_FLOW_FIN_BACKEND | XLB_FLOW_RESET);
+}
+
+// ARCHITECTURE.md 2: XDP's shortest way corrects the sum by what it changes.
+TEST_P(RoutedHitTest, AWrongSumStaysWrong) {
+  const Packet answer = Answer("A").ForceIpChecksum(0x1234);
+  if (!IsXdp()) return Passed(answer, {"pass_malformed"});
+  const Outcome outcome = Run(GetParam(), answer.Build(), {"reply_route"});
+  EXPECT_EQ(ToString(outcome.verdict), "transmit");
+  EXPECT_NE(OnesSum(outcome.frame, kEthernetLength, kIpLength), 0xffff);
+}
+
+TEST_P(RoutedHitTest, WhatIsNoAnswerPasses) {
+  Passed(Answer("A").From("10.1.0.5:8081"), {"pass_no_service"});
+  Passed(Answer("A").From("10.1.0.6:8080"), {"pass_no_service"});
+  Passed(Answer("A").To("192.0.2.1:40001"), {"pass_no_service"});
+  Passed(Answer("A").To("192.0.2.1:40001").ForceIpChecksum(0x1234), {"pass_malformed"});
 }
 
 }  // namespace

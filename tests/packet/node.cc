@@ -11,8 +11,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 
+#include "dataplane/shortcuts.h"
 #include "packet/loaded_programs.h"
 #include "packet/test_network.h"
 
@@ -50,6 +52,20 @@ void ClearHash(int fd) {
 void ClearArray(int fd, uint32_t elements, size_t value_size) {
   const std::vector<uint8_t> zeros(value_size * static_cast<size_t>(libbpf_num_possible_cpus()));
   for (uint32_t index = 0; index < elements; index++) Put(fd, index, zeros[0]);
+}
+
+// Services and addresses in the maps.
+MapContents ContentsOf(const MapFds& maps) {
+  MapContents contents;
+  xlb_service_key key{};
+  for (bool first = true; bpf_map_get_next_key(maps.services, first ? nullptr : &key, &key) == 0; first = false) {
+    contents.services.emplace(key, xlb_service{});
+  }
+  uint32_t address = 0;
+  for (bool first = true; bpf_map_get_next_key(maps.addrs, first ? nullptr : &address, &address) == 0; first = false) {
+    contents.addresses.insert(address);
+  }
+  return contents;
 }
 
 void ClearFlows(const MapFds& maps) {
@@ -166,6 +182,11 @@ Node& Node::Peer(std::string_view address, std::string_view cookie, std::string_
   return *this;
 }
 
+Node& Node::WithoutShortcuts() {
+  with_shortcuts_ = false;
+  return *this;
+}
+
 Node& Node::Delivers(uint32_t backend_id) {
   delivered_.push_back(backend_id);
   return *this;
@@ -188,6 +209,7 @@ void ClearMaps(const MapFds& maps) {
   ClearHash<uint32_t>(maps.peer_states);
   ClearHash<xlb_delivery_key>(maps.deliveries);
   ClearArray(maps.node, 1, sizeof(xlb_node));
+  ClearArray(maps.shortcuts, 1, sizeof(xlb_shortcuts));
   ClearArray(maps.new_flows, 1, sizeof(xlb_new_flows));
   ClearArray(maps.next_hops, XLB_NEXT_HOPS, sizeof(xlb_next_hop));
   ClearArray(maps.ring, kMaxIds, sizeof(xlb_ring_pair));
@@ -196,6 +218,13 @@ void ClearMaps(const MapFds& maps) {
   ClearArray(maps.service_state, kMaxIds, sizeof(xlb_service_state));
   ClearArray(maps.service_stats, kMaxIds, sizeof(xlb_stats));
   ClearArray(maps.backend_stats, kMaxIds, sizeof(xlb_stats));
+}
+
+// They speak of all that is in the maps, be it of this node or not.
+void Node::WriteShortcuts(const MapFds& maps) const {
+  auto shortcuts = std::make_unique<xlb_shortcuts>();
+  if (with_shortcuts_) Shortcuts(shortcuts.get()).Reset(ContentsOf(maps));
+  Put(maps.shortcuts, uint32_t{0}, *shortcuts);
 }
 
 void Node::Write(const MapFds& maps) const {
@@ -213,6 +242,7 @@ void Node::Write(const MapFds& maps) const {
     Put(maps.deliveries, key, id);
   }
   for (const uint32_t address : addresses_) Put(maps.addrs, address, uint8_t{1});
+  WriteShortcuts(maps);
   for (const auto& [ifindex, uplink] : uplinks_) Put(maps.uplinks, ifindex, uplink);
   xlb_node record = self;
   record.flow_table = FlowConfigOf(maps);

@@ -44,6 +44,8 @@ class Node {
   // Another node's xlb, and a backend of this node that is delivered to for it, by the first bytes of its uid.
   Node& Peer(std::string_view address, std::string_view cookie, std::string_view old_cookie = "00:00:00:00:00:00");
   Node& Delivers(uint32_t backend_id);
+  // As right after the maps were made: the map shortcuts says nothing.
+  Node& WithoutShortcuts();
 
   // Brings the maps to this state; other entries of services, addresses and uplinks are not touched. May be called
   // again after changes.
@@ -57,6 +59,8 @@ class Node {
   xlb_node self{};
 
  private:
+  void WriteShortcuts(const MapFds& maps) const;
+  bool with_shortcuts_ = true;
   std::vector<uint32_t> addresses_;
   std::vector<std::pair<uint32_t, xlb_uplink>> uplinks_;
   std::vector<std::pair<xlb_service_key, xlb_service>> services_;

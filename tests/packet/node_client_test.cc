@@ -109,6 +109,21 @@ TEST_F(HostTest, ARoutedBackend) {
              {"reply_route"});
 }
 
+// A bridge may be an uplink as well: what comes in by it for a process that was seen at it does not go out by it.
+TEST_F(HostTest, ABackendBehindTheDeviceThatTheClientWasSeenAt) {
+  Serve(Route("10.1.0.5", 8080));
+  ifindex_ = Network().uplink;
+  const Packet syn = Packet::Tcp("172.18.0.1:40000", "172.18.0.2:8091").Macs(kBridgeMac, kSandboxMac).Flags("S");
+  Run(Program::kHost, syn.Build(), {"flow_new", "forward_route"});
+  for (const char* flags : {"SA", "A", "A"}) {
+    const Packet answer = FromClient(Packet::Tcp("10.1.0.5:8080", "192.0.2.1:40000").Flags(flags));
+    ExpectPassed(Program::kXdp, answer.Build(), {"pass_to_tc"});
+    ExpectSent(Program::kUplink, Verdict::kRedirect, answer.Build(),
+               ToHost(answer, "172.18.0.2:8091", "172.18.0.1:40000").Macs(kSandboxMac, kBridgeMac).Build(),
+               {"reply_route"});
+  }
+}
+
 TEST_F(HostTest, BehindTheBridgeTheAnswerComesFromTheSandboxesMacAddress) {
   Serve(Vxlan("10.0.0.7", 80));
   ifindex_ = Network().uplink2;  // docker_gwbridge's part is played by another device

@@ -104,11 +104,13 @@ class PropertyTest : public PacketTest, public testing::WithParamInterface<int> 
     // Where the balanced packet lies.
     const size_t from = kEthernetLength + (out.size() < in.size() ? kTunnelRoom : 0);
     const size_t to = kEthernetLength + (out.size() > in.size() ? kTunnelRoom : 0);
-    ASSERT_EQ(OnesSum(out, kEthernetLength, kIpLength), 0xffff) << "IP header";
-    ASSERT_EQ(OnesSum(out, to, kIpLength), 0xffff) << "inner IP header";
+    // XDP's shortest way does not look at the packet's own sum: what was wrong stays wrong, by as much.
+    const int wrong = sent.split ? 0 : OnesSum(in, from, kIpLength) % 0xffff;
+    ASSERT_EQ(OnesSum(out, to, kIpLength) % 0xffff, wrong) << "IP header";
     ASSERT_EQ(out.at(to + 8), in.at(from + 8) - 1) << "TTL";
     ASSERT_EQ(Get16(out, to + 2), Get16(in, from + 2)) << "total length";
     if (to != kEthernetLength) {
+      ASSERT_EQ(OnesSum(out, kEthernetLength, kIpLength), 0xffff) << "outer IP header";
       ASSERT_EQ(Get16(out, kEthernetLength + 2), Get16(in, from + 2) + kTunnelRoom);
       ASSERT_EQ(Get16(out, kEthernetLength + 6), 0) << "fragment bits";
       ASSERT_EQ(Get16(out, kEthernetLength + kIpLength + 6), 0) << "outer UDP checksum";

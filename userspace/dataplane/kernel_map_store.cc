@@ -4,18 +4,16 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "dataplane/batch.h"
 #include "model/records.h"
 
 namespace xlb {
 namespace {
-
-constexpr size_t kRingBytes = size_t{XLB_RING_SLOTS} * sizeof(uint32_t);
 
 template <typename K, typename V>
 absl::Status Update(int fd, const char* map, const K& key, const V& value) {
@@ -39,13 +37,18 @@ absl::Status CheckRingRange(uint32_t offset, size_t length) {
 
 absl::StatusOr<std::unique_ptr<KernelMapStore>> KernelMapStore::Open(const MapFds& fds,
                                                                      const xlb_flow_config& flow_table) {
-  void* memory = mmap(nullptr, kRingBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fds.ring, 0);
-  if (memory == MAP_FAILED) return ErrnoStatus(errno, "cannot map the map ring into memory");
-  return std::unique_ptr<KernelMapStore>(
-      new KernelMapStore(fds, flow_table, std::span(static_cast<uint32_t*>(memory), XLB_RING_SLOTS)));
+  XLB_ASSIGN_OR_RETURN(auto ring, MappedMap<uint32_t>::Open(fds.ring, "ring", XLB_RING_SLOTS));
+  XLB_ASSIGN_OR_RETURN(auto shortcuts, MappedMap<xlb_shortcuts>::Open(fds.shortcuts, "shortcuts", 1));
+  return std::unique_ptr<KernelMapStore>(new KernelMapStore(fds, flow_table, std::move(ring), std::move(shortcuts)));
 }
 
-KernelMapStore::~KernelMapStore() { munmap(ring_.data(), kRingBytes); }
+KernelMapStore::KernelMapStore(const MapFds& fds, const xlb_flow_config& flow_table, MappedMap<uint32_t> ring,
+                               MappedMap<xlb_shortcuts> shortcuts)
+    : fds_(fds),
+      flow_table_(flow_table),
+      ring_(std::move(ring)),
+      shortcuts_map_(std::move(shortcuts)),
+      shortcuts_(shortcuts_map_.values().data()) {}
 
 absl::StatusOr<MapContents> KernelMapStore::ReadAll() {
   MapContents contents;
@@ -64,6 +67,7 @@ absl::StatusOr<MapContents> KernelMapStore::ReadAll() {
   XLB_RETURN_IF_ERROR((ForEachEntry<uint32_t, uint8_t>(
       fds_.addrs, "addrs", [&](uint32_t address, uint8_t) { contents.addresses.insert(address); })));
   XLB_ASSIGN_OR_RETURN(contents.sources, ReadSources());
+  shortcuts_.Reset(contents);  // the one map that follows from others
   return contents;
 }
 
@@ -85,7 +89,7 @@ absl::StatusOr<std::map<uint32_t, SourceEntries>> KernelMapStore::ReadSources() 
 
 absl::StatusOr<std::vector<uint32_t>> KernelMapStore::ReadRing(uint32_t offset, uint32_t length) {
   XLB_RETURN_IF_ERROR(CheckRingRange(offset, length));
-  const auto slots = ring_.subspan(offset, length);
+  const auto slots = ring_.values().subspan(offset, length);
   return std::vector<uint32_t>(slots.begin(), slots.end());
 }
 
@@ -115,20 +119,30 @@ absl::Status KernelMapStore::ResetStats(int fd, const char* name, uint32_t id) {
 
 absl::Status KernelMapStore::WriteRing(uint32_t offset, std::span<const uint32_t> backend_ids) {
   XLB_RETURN_IF_ERROR(CheckRingRange(offset, backend_ids.size()));
-  std::copy(backend_ids.begin(), backend_ids.end(), ring_.begin() + offset);
+  std::copy(backend_ids.begin(), backend_ids.end(), ring_.values().begin() + offset);
   return absl::OkStatus();
 }
 
 absl::Status KernelMapStore::WriteService(const xlb_service_key& key, const xlb_service& service) {
+  shortcuts_.BeforeServiceIsAdded(key);
   return Update(fds_.services, "services", key, service);
 }
 
 absl::Status KernelMapStore::RemoveService(const xlb_service_key& key) {
-  return Delete(fds_.services, "services", key);
+  XLB_RETURN_IF_ERROR(Delete(fds_.services, "services", key));
+  shortcuts_.AfterServiceIsRemoved(key);
+  return absl::OkStatus();
 }
 
 absl::Status KernelMapStore::AddAddress(uint32_t address_be) {
-  return Update(fds_.addrs, "addrs", address_be, uint8_t{1});
+  XLB_RETURN_IF_ERROR(Update(fds_.addrs, "addrs", address_be, uint8_t{1}));
+  shortcuts_.AfterAddressIsAdded(address_be);
+  return absl::OkStatus();
+}
+
+absl::Status KernelMapStore::RemoveAddress(uint32_t address_be) {
+  shortcuts_.BeforeAddressIsRemoved(address_be);
+  return Delete(fds_.addrs, "addrs", address_be);
 }
 
 absl::Status KernelMapStore::WriteSource(const xlb_source_key& key, SourceVerdicts verdicts) {
@@ -136,7 +150,5 @@ absl::Status KernelMapStore::WriteSource(const xlb_source_key& key, SourceVerdic
 }
 
 absl::Status KernelMapStore::RemoveSource(const xlb_source_key& key) { return Delete(fds_.sources, "sources", key); }
-
-absl::Status KernelMapStore::RemoveAddress(uint32_t address_be) { return Delete(fds_.addrs, "addrs", address_be); }
 
 }  // namespace xlb

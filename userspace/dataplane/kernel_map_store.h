@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "dataplane/map_fds.h"
+#include "dataplane/mapped_map.h"
+#include "dataplane/shortcuts.h"
 #include "model/map_store.h"
 
 namespace xlb {
@@ -15,7 +17,6 @@ class KernelMapStore : public MapStore {
  public:
   // `flow_table`: what every node record gets; the table is the data path's, and no part of what is wished for.
   static absl::StatusOr<std::unique_ptr<KernelMapStore>> Open(const MapFds& fds, const xlb_flow_config& flow_table);
-  ~KernelMapStore() override;
 
   absl::StatusOr<MapContents> ReadAll() override;
   absl::StatusOr<std::vector<uint32_t>> ReadRing(uint32_t offset, uint32_t length) override;
@@ -32,13 +33,15 @@ class KernelMapStore : public MapStore {
   absl::Status RemoveSource(const xlb_source_key& key) override;
 
  private:
-  KernelMapStore(const MapFds& fds, const xlb_flow_config& flow_table, std::span<uint32_t> ring)
-      : fds_(fds), flow_table_(flow_table), ring_(ring) {}
+  KernelMapStore(const MapFds& fds, const xlb_flow_config& flow_table, MappedMap<uint32_t> ring,
+                 MappedMap<xlb_shortcuts> shortcuts);
   absl::StatusOr<std::map<uint32_t, SourceEntries>> ReadSources() const;
   absl::Status ResetStats(int fd, const char* name, uint32_t id);
   MapFds fds_;
   xlb_flow_config flow_table_;
-  std::span<uint32_t> ring_;  // the map itself, mapped
+  MappedMap<uint32_t> ring_;
+  MappedMap<xlb_shortcuts> shortcuts_map_;
+  Shortcuts shortcuts_;
 };
 
 }  // namespace xlb

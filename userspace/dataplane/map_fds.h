@@ -8,7 +8,8 @@ namespace xlb {
 
 // Owned by the loaded programs, which must outlive all who hold this.
 struct MapFds {
-  int node = -1, addrs = -1, uplinks = -1, services = -1, service_state = -1, sources = -1, backends = -1, ring = -1;
+  int node = -1, addrs = -1, shortcuts = -1, uplinks = -1, services = -1, service_state = -1, sources = -1;
+  int backends = -1, ring = -1;
   int flow_heads = -1, flows = -1, fragments = -1, affinity = -1, backend_load = -1;
   int peers = -1, peer_states = -1, deliveries = -1;
   int counters = -1, drops = -1, service_stats = -1, backend_stats = -1, new_flows = -1, next_hops = -1;
@@ -19,6 +20,7 @@ template <typename Maps>
 MapFds MapFdsOf(const Maps& maps) {
   return MapFds{.node = bpf_map__fd(maps.this_node),
                 .addrs = bpf_map__fd(maps.addrs),
+                .shortcuts = bpf_map__fd(maps.shortcuts),
                 .uplinks = bpf_map__fd(maps.uplinks),
                 .services = bpf_map__fd(maps.services),
                 .service_state = bpf_map__fd(maps.service_state),

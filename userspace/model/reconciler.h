@@ -17,7 +17,8 @@
 namespace xlb {
 
 // Owns the ids: which service and which backend has which, which ring region is in use and which waits out its grace
-// period. Single-threaded. Sole writer of services, backends, ring, addrs and node.
+// period. Single-threaded. Sole writer of services, backends, ring, addrs and node,
+// and so of shortcuts.
 class Reconciler {
  public:
   // `store` and `clock` must outlive it.

@@ -13,7 +13,7 @@
 #include "base/unique_fd.h"
 #include "dataplane/dispatcher.h"
 #include "dataplane/pins.h"
-#include "dataplane/tx_probe.h"
+#include "dataplane/veth_peer.h"
 #include "dataplane/vlan_tags.h"
 
 namespace xlb {
@@ -105,12 +105,14 @@ XdpAttachment AttachXdp(const Programs& programs, const std::string& bpffs_dir, 
     return Off(std::move(reason));
   }
   if (mode == XdpMode::kGeneric) return AttachGeneric(programs, bpffs_dir, device.ifindex);
-  if (device.is_veth && mode == XdpMode::kAuto) {
-    if (const absl::Status probe = ProbeXdpTransmit(device.ifindex); !probe.ok()) {
-      const auto removed = DetachXdp(bpffs_dir, device.ifindex);
-      return Off(fmt::format("{}; TC does all the work{}", std::string(probe.message()),
-                             removed.ok() ? "" : fmt::format(" ({})", std::string(removed.status().message()))));
-    }
+  std::string unheard;
+  if (device.is_veth) {
+    if (const absl::Status peer = CheckVethPeer(device.name); !peer.ok()) unheard = std::string(peer.message());
+  }
+  if (!unheard.empty() && mode == XdpMode::kAuto) {
+    const auto removed = DetachXdp(bpffs_dir, device.ifindex);
+    return Off(fmt::format("{}; TC does all the work{}", unheard,
+                           removed.ok() ? "" : fmt::format(" ({})", std::string(removed.status().message()))));
   }
   std::string why_no_dispatcher;
   // A native link is replaced without a gap, so it stays; a generic one has to go in any case.
@@ -119,12 +121,14 @@ XdpAttachment AttachXdp(const Programs& programs, const std::string& bpffs_dir, 
     why_no_dispatcher = "an earlier xlbd attached by a link";
   } else {
     const absl::Status status = AttachByDispatcher(bpffs_dir, flow_buckets, device.ifindex);
-    if (status.ok()) return {.mode = "native", .attach = "dispatcher", .reason = ""};
+    if (status.ok()) return {.mode = "native", .attach = "dispatcher", .reason = unheard};
     why_no_dispatcher = std::string(status.message());
   }
   const absl::Status status = AttachLink(bpffs_dir, device.ifindex, programs.xdp_fd(), /*generic=*/false);
   if (!status.ok()) return Off(fmt::format("native XDP: {}; TC does all the work", std::string(status.message())));
-  return {.mode = "native", .attach = "link", .reason = fmt::format("no dispatcher: {}", why_no_dispatcher)};
+  return {.mode = "native",
+          .attach = "link",
+          .reason = fmt::format("no dispatcher: {}{}{}", why_no_dispatcher, unheard.empty() ? "" : "; ", unheard)};
 }
 
 absl::StatusOr<bool> DetachXdp(const std::string& bpffs_dir, uint32_t ifindex) {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from ways import Way, by_xlb, measure_in_turn, pinned, take_xdp_frames
+from ways import Way, as_by_default, by_xlb, measure_in_turn, pinned
 
 from lab import Lab, Xlb
 from lab.client import Client
@@ -32,6 +32,7 @@ def add_direct(lab: Lab, server: Client) -> Way:
 def add_router(lab: Lab, server: Client) -> Way:
     """The same hops as through a balancer, with nothing done on the way but IP forwarding."""
     router = lab.add_client("forwarder", ROUTER)
+    as_by_default(lab, router.name)
     router.sysctl("net.ipv4.ip_forward", 1)
     for scope in ("all", "eth0"):
         router.sysctl(f"net.ipv4.conf.{scope}.send_redirects", 0)
@@ -44,6 +45,7 @@ def add_router(lab: Lab, server: Client) -> Way:
 
 def add_iptables(lab: Lab, server: Client) -> Way:
     nat = lab.add_client("nat", NAT)
+    as_by_default(lab, nat.name)
     nat.sysctl("net.ipv4.ip_forward", 1)
     to_server = ["-p", "tcp", "--dport"]
     nat.run(["iptables", "-t", "nat", "-A", "PREROUTING", "-d", nat.address, *to_server, str(FRONT), "-j", "DNAT", "--to", f"{server.address}:{BACK}"])
@@ -52,9 +54,9 @@ def add_iptables(lab: Lab, server: Client) -> Way:
 
 
 def add_xlb(lab: Lab, server: Client, name: str, number: int, xdp: str, hook: str) -> tuple[Way, Xlb]:
-    node = lab.add_node(f"node-{name}", number, native=False)
-    if xdp == "native":
-        take_xdp_frames(lab, node.name)
+    node = lab.add_node(f"node-{name}", number, native=xdp == "native")
+    if xdp == "off":
+        as_by_default(lab, node.name)
     node.sysctl("net.ipv4.ip_forward", 1)
     xlb = Xlb(node, xdp=xdp).start()
     xlb.ctl("apply", "-", stdin=document([service("web", f"tcp/{node.address}:{FRONT}", [f"{server.address}:{BACK}"])]))
@@ -64,6 +66,8 @@ def add_xlb(lab: Lab, server: Client, name: str, number: int, xdp: str, hook: st
 def run(options: argparse.Namespace) -> list[Way]:
     with Lab() as lab:
         server = add_server(lab)
+        as_by_default(lab, server.name)
+        as_by_default(lab, lab.client.name)
         by_xdp, xdp = add_xlb(lab, server, "xdp", XDP, "native", "xdp")
         by_tc, tc = add_xlb(lab, server, "tc", TC, "off", "tc")
         ways = [add_direct(lab, server), add_router(lab, server), add_iptables(lab, server), by_xdp, by_tc]

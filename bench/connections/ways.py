@@ -43,10 +43,11 @@ def by_xlb(name: str, address: str, port: int, xlb: Xlb, hook: str, counter: str
     return Way(f"xlb, {name}", address, port, forwarded)
 
 
-def take_xdp_frames(lab: Lab, port: str) -> None:
-    """Readies a port of the lab's switch for what a node's native XDP sends: by GRO, and not by an XDP program as the lab else does it.
-    That would end the segmentation offload of the node's device, so that all the node sends were cut, whatever its own program does."""
-    lab.lan.run(["ethtool", "-K", port, "gro", "on"])
+def as_by_default(lab: Lab, port: str) -> None:
+    """Takes from a port of the lab's switch what readies it for native XDP at the other end. A program there ends the segmentation offload
+    of that end's device, and full checksums that of the port itself: all would be cut, whatever the way does."""
+    lab.lan.run(["ip", "link", "set", "dev", port, "xdpdrv", "off"])
+    lab.lan.run(["ethtool", "-K", port, "tx", "on"])
 
 
 def run_client(lab: Lab, way: Way, what: str, *options: object) -> dict[str, Any]:

@@ -38,14 +38,7 @@ static __always_inline void hop_find(ctx_t* ctx, __u32 epoch, const struct xlb_f
   __u32 kept = XLB_LOAD(flow->hop[reply & 1].epoch);
   xlb_ordered(); /* it is written last */
   hop_of_flow(&flow->hop[reply & 1], hop);
-  if (kept == epoch) return;
-  if (answers_node(flow, reply)) {
-    hop->ifindex = flow->in_ifindex;
-  } else if (enters_task(flow, reply)) {
-    hop_of_local(flow->backend, hop);
-  } else {
-    hop_resolve(ctx, epoch, flow, reply, hop);
-  }
+  if (kept != epoch) hop_ask(ctx, epoch, flow, reply, hop);
 }
 
 /* What was found is kept for the packets that follow. */
@@ -55,9 +48,7 @@ static __always_inline void hop_keep(__u32 hook, const struct packet* packet, st
   if (hop->state != HOP_KNOWN || kept->epoch == packet->epoch) return;
   if (!xlb_pin(flow, packet->life)) return;
   if (kept->epoch != 0) count(hook, XLB_COUNT_FLOW_REVALIDATED, packet->frame_length);
-  kept->ifindex = hop->ifindex;
-  __builtin_memcpy(kept->dmac, hop->dmac, XLB_ETH_ALEN);
-  __builtin_memcpy(kept->smac, hop->smac, XLB_ETH_ALEN);
+  hop_write(hop, kept);
   xlb_ordered();
   XLB_STORE(kept->epoch, packet->epoch);
   xlb_unpin(flow);
@@ -301,6 +292,7 @@ static __always_inline int without_flow(ctx_t* ctx, __u32 hook, const struct xlb
   if (verdict != UNDECIDED) return verdict;
   if (packet->was_dockers) flow_forget(&packet->key, packet->life);
   flow_touch_answers(&made->fresh);
+  hop_of_fresh(ctx, packet->epoch, &made->fresh);
   *slot = flow_claim(&packet->key, tick_now(node), packet->unfiled, made);
   return flow_file(ctx, hook, packet, &made->fresh, *slot);
 }

@@ -30,6 +30,13 @@ static __always_inline void hop_of_flow(const struct xlb_flow_hop* kept, struct 
   __builtin_memcpy(hop->smac, kept->smac, XLB_ETH_ALEN);
 }
 
+/* All but the epoch. */
+static __always_inline void hop_write(const struct hop* hop, struct xlb_flow_hop* kept) {
+  kept->ifindex = hop->ifindex;
+  __builtin_memcpy(kept->dmac, hop->dmac, XLB_ETH_ALEN);
+  __builtin_memcpy(kept->smac, hop->smac, XLB_ETH_ALEN);
+}
+
 /* To a task on this node, by its veth. */
 static __always_inline void hop_of_local(__u32 id, struct hop* hop) {
   struct xlb_backend* backend = bpf_map_lookup_elem(&backends, &id);
@@ -64,9 +71,7 @@ static __always_inline struct xlb_next_hop* hop_kept(const struct xlb_flow* flow
 static __always_inline void hop_keep_for_others(struct xlb_next_hop* kept, __u32 epoch, __u32 now,
                                                 const struct hop* hop) {
   kept->tick = now;
-  kept->hop.ifindex = hop->ifindex;
-  __builtin_memcpy(kept->hop.dmac, hop->dmac, XLB_ETH_ALEN);
-  __builtin_memcpy(kept->hop.smac, hop->smac, XLB_ETH_ALEN);
+  hop_write(hop, &kept->hop);
   kept->hop.epoch = epoch;
 }
 
@@ -116,6 +121,28 @@ __noinline int hop_resolve(ctx_t* ctx, __u32 epoch, const struct xlb_flow* flow,
     hop->state = HOP_UNRESOLVED;
     hop->ifindex = flow->in_ifindex;
   }
+  return 0;
+}
+
+static __always_inline void hop_ask(ctx_t* ctx, __u32 epoch, const struct xlb_flow* flow, __u8 reply, struct hop* hop) {
+  if (answers_node(flow, reply)) {
+    hop->ifindex = flow->in_ifindex;
+  } else if (enters_task(flow, reply)) {
+    hop_of_local(flow->backend, hop);
+  } else {
+    hop_resolve(ctx, epoch, flow, reply, hop);
+  }
+}
+
+/* Where the packets of a flow that nobody knows yet will leave: once it is filed, this takes a lock. (A global
+ * function: see begin() in begin.h.) */
+__noinline int hop_of_fresh(ctx_t* ctx, __u32 epoch, struct xlb_flow* fresh) {
+  if (fresh == NULL) return 0;
+  struct hop hop = {};
+  hop_ask(ctx, epoch, fresh, 0, &hop);
+  if (hop.state != HOP_KNOWN) return 0;
+  hop_write(&hop, &fresh->hop[0]);
+  fresh->hop[0].epoch = epoch;
   return 0;
 }
 

@@ -66,7 +66,11 @@ class SwarmNode(Engine):
             return []
         gateways, ingress = self.gateway_addresses(), self.ingress_name()
         tasks = []
-        for container in json.loads(self.docker("inspect", *ids)):
+        # One may go between the two commands: the others are shown all the same.
+        shown = self.run("inspect", *ids, check=False)
+        if shown.returncode != 0 and "No such object" not in shown.stderr:
+            raise RuntimeError(f"[{self.node.name}] docker inspect: {shown.stderr}")
+        for container in json.loads(shown.stdout or "[]"):
             networks = container["NetworkSettings"]["Networks"]
             tasks.append(
                 Task(

@@ -17,8 +17,8 @@
 namespace xlb {
 
 // Owns the ids: which service and which backend has which, which ring region is in use and which waits out its grace
-// period. Single-threaded. Sole writer of services, backends, ring, addrs and node,
-// and so of shortcuts.
+// period. Single-threaded. Sole writer of services, backends, ring, addrs, node
+// and, by them, shortcuts.
 class Reconciler {
  public:
   // `store` and `clock` must outlive it.

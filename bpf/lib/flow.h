@@ -191,9 +191,13 @@ static __always_inline __u32 flow_drop_reason(__u32 claim) {
 
 /* All but life. (Not __builtin_memcpy: clang would load it all before it stores, and there is no stack for that.) */
 static __always_inline void flow_copy(struct xlb_flow* to, const struct xlb_flow* from) {
-  __u64 *word = (void*)to, *source = (void*)from;
-  XLB_ROLLED
-  for (__u32 i = 1; i < sizeof(*to) / sizeof(*word); i++) word[i] = source[i];
+  __u64* word = (void*)to;
+  const __u64* source = (const void*)from;
+#pragma unroll
+  for (__u32 i = 1; i < sizeof(*to) / sizeof(*word); i++) {
+    word[i] = source[i];
+    xlb_ordered();
+  }
 }
 
 /* What the rewrite of the client's packets does to their checksums: the same for all of them. (A global

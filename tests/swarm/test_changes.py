@@ -19,7 +19,7 @@ def host_names(service: Service) -> set[str]:
 
 
 def test_scaling_is_followed_without_a_failed_connection(mesh: Mesh, lab: Lab, deploy: Callable[..., Service]) -> None:
-    service = deploy("scaled", publish=["8400:80"])
+    service = deploy("scaled", publish=["8400:80"], ready_first=True)
     mesh.settle(lab.client, 8400, host_names(service))
     with lab.client.load(*((address, 8400) for address in mesh.addresses), rate=20) as load:
         for replicas in (4, 2):

@@ -53,7 +53,8 @@ def breaks_of(connections: list[Background]) -> list[dict[str, Any]]:
 
 def test_ports_added_removed_and_moved_to_another_target(mesh: Mesh, lab: Lab, deploy: Callable[..., Service]) -> None:
     """Tasks of both specifications run side by side, and each gets the packets at its own target port."""
-    service = deploy("ports", replicas=2, publish=["8500:80", "8501:7000"], options=["--update-parallelism", "0"])
+    publish, at_once = ["8500:80", "8501:7000"], ["--update-parallelism", "0"]
+    service = deploy("ports", replicas=2, publish=publish, options=at_once, ready_first=True)
     mesh.settle(lab.client, 8500, host_names(service.tasks()))
     with unharmed(mesh, lab, 8500):
         service.update("--update-order", "start-first", "--publish-add", "8502:5353/udp")
@@ -101,7 +102,8 @@ def test_a_service_in_the_place_of_another(mesh: Mesh, lab: Lab, deploy: Callabl
 def test_drained_node(mesh: Mesh, lab: Lab, deploy: Callable[..., Service]) -> None:
     """Its tasks keep their connections while they end, and get no new one from the moment that the manager says so."""
     options = ["--stop-grace-period", "8s"]
-    service = deploy("leaving", replicas=2, publish=["8520:80", "8521:7000"], environment={"DRAIN": "6"}, max_per_node=1, options=options)
+    more = {"environment": {"DRAIN": "6"}, "max_per_node": 1, "options": options, "ready_first": True}
+    service = deploy("leaving", replicas=2, publish=["8520:80", "8521:7000"], **more)
     mesh.settle(lab.client, 8520, host_names(service.tasks()))
     leader = mesh.swarm.leader
     node = next(task.node for task in service.tasks() if task.node is not leader)

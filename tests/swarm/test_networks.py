@@ -97,8 +97,8 @@ def test_addresses_that_change_hands(mesh: Mesh, lab: Lab, deploy: Callable[...,
     """An ingress network so small that a new task gets the address of one that has just gone, on the other node and of another service."""
     mesh.swarm.replace_ingress("small", "--subnet", "10.77.0.0/28", "--opt", "com.docker.network.driver.mtu=1400")
     # 14 addresses: the gateway's, one for each node, and one for each service and task.
-    first = deploy("first", replicas=2, publish=[f"{HTTP}:80", f"{ECHO}:7000"], max_per_node=1)
-    second = deploy("second", replicas=1, publish=["8291:80", "8292:7000"])
+    first = deploy("first", replicas=2, publish=[f"{HTTP}:80", f"{ECHO}:7000"], max_per_node=1, ready_first=True)
+    second = deploy("second", replicas=1, publish=["8291:80", "8292:7000"], ready_first=True)
     deploy("filler", replicas=5, publish=["8391:80"])
     mesh.settle(lab.client, HTTP, {task.host_name for task in first.tasks()})
     mesh.settle(lab.client, 8291, {task.host_name for task in second.tasks()})

@@ -97,7 +97,7 @@ def test_status_says_who_tells_whom(mesh: Mesh) -> None:
 
 
 def test_scaling_is_followed_without_a_failed_connection(mesh: Mesh, lab: Lab, deploy: Callable[..., Service]) -> None:
-    service = deploy("scaled", publish=["8400:80"])
+    service = deploy("scaled", publish=["8400:80"], ready_first=True)
     mesh.settle(lab.client, 8400, host_names(service))
     targets = [(mesh.swarm.node(name).address, 8400) for name in WORKERS]
     with lab.client.load(*targets, rate=20) as load:

@@ -183,11 +183,14 @@ class Swarm:
         labels: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
         arguments: Sequence[str] = (),
+        ready_first: bool = False,
     ) -> "Service":
         """Creates a service of the test image and waits until all its tasks run.
 
         publish: `8091:80`, `5353:5353/udp`, or the long form (`mode=host,target=80,published=8080`).
         arguments: the server's (HTTP port, echo port, UDP port).
+        ready_first: new tasks get nothing before they listen. Without a health check Docker calls a task running as soon as its
+            process is, which on a busy machine is a while before that: connections are refused then, by Docker's own mesh as well.
         """
         command = ["service", "create", "--name", name, "--detach", "--no-resolve-image", "--replicas", str(replicas)]
         # How long an update watches each new task (5 s by default) only makes the tests slow.
@@ -199,6 +202,8 @@ class Swarm:
             command += [word for key, value in (pairs or {}).items() for word in (flag, f"{key}={value}")]
         if max_per_node:
             command += ["--replicas-max-per-node", str(max_per_node)]
+        if ready_first:
+            command += ["--health-cmd", "nc 127.0.0.1 7000 </dev/null", "--health-interval", "1s", "--health-retries", "30"]
         self.leader.docker(*command, *options, IMAGE, *arguments)
         service = Service(self, name)
         service.wait_running(replicas)

@@ -39,7 +39,7 @@ ENVIRONMENT = {
 }
 if "XLB_KERNEL_LONG" in os.environ:
     ENVIRONMENT["XLB_KERNEL_LONG"] = "1"
-TIMEOUT = 1800  # engines of Docker, emulated, and other work on the machine
+TIMEOUT = 3000  # engines of Docker, emulated: 10 minutes alone on one CPU, 14 beside two labs, twice that on a slow machine
 MEMORY = 3072
 
 

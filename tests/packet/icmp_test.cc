@@ -42,6 +42,18 @@ TEST_P(IcmpTest, LargerThanTheTunnelCarries) {
   Tunnelled(ack, ToTask(ack, "10.0.0.2:40000", "10.0.0.7:80", kIngressMac), {"forward_vxlan"});
 }
 
+// The first packet of a flow asks the kernel for the way, which at TC compares it with the device as well.
+TEST_P(IcmpTest, LargerThanTheDeviceBelowTheTunnel) {
+  Use(OneService(Vxlan("10.0.0.7", 80)));
+  node_.self.tunnel_mtu = 1350;
+  Rewrite();
+  ASSERT_TRUE(ChangeNetwork("link set up0 mtu 1400\n").ok());
+  TooBig(ClientUdp().DontFragment().PayloadOf(1500 - 28), {"flow_new", "answer_too_big"}, 1350);
+  const Packet fits = ClientUdp().PayloadOf(1350 - 28);
+  Tunnelled(fits, ToTask(fits, "10.0.0.2:40000", "10.0.0.7:80", kIngressMac), {"forward_vxlan"});
+  ASSERT_TRUE(ChangeNetwork("link set up0 mtu 1500\n").ok());
+}
+
 TEST_P(IcmpTest, TtlThatEndsHere) {
   Use(OneService(Route("10.1.0.5", 8080)));
   Expired(ClientTcp("S").Ttl(1), {"flow_new", "answer_ttl"});

@@ -54,15 +54,18 @@ static __always_inline void hop_keep(__u32 hook, const struct packet* packet, st
   xlb_unpin(flow);
 }
 
+/* Does the device, which is not the one that the packet came by, take frames from XDP? */
+static __always_inline int takes_frames(__u32 ifindex) {
+  struct xlb_uplink* uplink = bpf_map_lookup_elem(&uplinks, &ifindex);
+  return uplink != NULL && uplink->native_xdp;
+}
+
 /* May this program send the packet itself? XDP leaves to TC what needs the stack's devices or its neighbour discovery.
  */
 static __always_inline int can_send(const ctx_t* ctx, const struct xlb_flow* flow, __u8 reply, const struct hop* hop) {
   if (!CTX_IS_XDP) return 1;
   if (hop->state != HOP_KNOWN || enters_task(flow, reply) || answers_node(flow, reply)) return 0;
-  if (hop->ifindex == ctx_ifindex(ctx)) return 1;
-  __u32 ifindex = hop->ifindex;
-  struct xlb_uplink* uplink = bpf_map_lookup_elem(&uplinks, &ifindex);
-  return uplink != NULL && uplink->native_xdp;
+  return hop->ifindex == ctx_ifindex(ctx) || takes_frames(hop->ifindex);
 }
 
 /* The packet is rewritten: out with it. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The shortest way for nearly all packets: of a flow that is known, in full course, and leaves by the device that it
- * came by; or of none, and for no service's port. What balance.h does for every packet is done here with all that
- * cannot happen left out. Whatever is not certain is UNDECIDED, with the frame as it came: then the long way decides.
- */
+/* The shortest way for nearly all packets: of a flow that is known and in full course; or of none, and for no service's
+ * port. What balance.h does for every packet is done here with all that cannot happen left out. Whatever is not certain
+ * is UNDECIDED, with the frame as it came: then the long way decides. */
 #ifndef XLB_BPF_HIT_H
 #define XLB_BPF_HIT_H
 
@@ -12,6 +11,7 @@
 struct hit {
   struct xlb_key_words key;
   __u64 life;
+  __u32 other;     /* the device that it leaves by; 0: the one that it came by */
   __u16 ip_length; /* host order */
   __u8 proto;
   __u8 tos;
@@ -45,6 +45,7 @@ static __always_inline int hit_parse(const struct xlb_node* node, const struct i
   if (ip->ttl <= 1 || hit->ip_length > length || hit->ip_length < sizeof(*ip) + sizeof(struct udphdr)) return 0;
   if (hit->proto != IPPROTO_TCP && hit->proto != IPPROTO_UDP) return 0;
   if (!hit_l4_is_plain(node, ip + 1, hit->ip_length - (__u32)sizeof(*ip), hit->proto)) return 0;
+  hit->other = 0;
   hit->has_no_flow = 0;
   hit->answer = XLB_SLOT_NONE;
   hit->key.addresses = word[3] | (__u64)word[4] << 32;
@@ -131,13 +132,23 @@ static __always_inline struct xlb_flow* hit_find_answer(const struct xlb_node* n
 }
 
 /* Is there nothing to ask or to change before the packet goes its flow's way? */
-static __always_inline int hit_is_settled(const struct xdp_md* ctx, const struct xlb_node* node, const struct hit* hit,
+static __always_inline int hit_is_settled(const struct xdp_md* ctx, const struct xlb_node* node, struct hit* hit,
                                           const struct xlb_flow* flow, __u8 reply) {
   const struct xlb_flow_hop* hop = &flow->hop[reply];
-  if (hop->epoch != node->epoch || hop->ifindex != ctx->ingress_ifindex) return 0;
+  if (hop->epoch != node->epoch) return 0;
   if (flow->kind == XLB_KIND_NONE || flow->kind == XLB_KIND_LOCAL || answers_node(flow, reply)) return 0;
+  __u32 ifindex = XLB_LOAD(hop->ifindex);
+  if (ifindex != ctx->ingress_ifindex) {
+    if (!takes_frames(ifindex)) return 0;
+    hit->other = ifindex;
+  }
   if (reply) return (xlb_life_state(hit->life) & XLB_FLOW_REPLIED) != 0;
   return !answers_elsewhere(flow, 0);
+}
+
+/* Is it for a task on this node, by itself as its flow knows? Then it is TC's to deal with, as for can_send(). */
+static __always_inline int hit_is_for_tc(const struct xlb_node* node, const struct xlb_flow* flow) {
+  return flow->kind == XLB_KIND_LOCAL && !flow_is_tunnelled(flow) && flow->hop[0].epoch == node->epoch;
 }
 
 /* The flow's clock stands behind: once a tick. (A global function: see begin() in begin.h.) */
@@ -186,7 +197,7 @@ static __always_inline int hit_send(struct xdp_md* ctx, const struct xlb_flow* f
   if (nat_set_macs(ctx, hop->dmac, hop->smac) != 0) return drop(ctx, XLB_HOOK_XDP, XLB_DROP_REWRITE_FAILED);
   xlb_ordered();
   if (!xlb_life_same(XLB_LOAD(flow->life), hit->life)) return drop(ctx, XLB_HOOK_XDP, XLB_DROP_FLOW_CHANGED);
-  return XDP_TX;
+  return hit->other == 0 ? XDP_TX : (int)bpf_redirect(hit->other, 0);
 }
 
 /* An answer that no tunnel carries: a routed backend's. */
@@ -216,7 +227,9 @@ static __always_inline int hit_client(struct xdp_md* ctx, const struct xlb_node*
   struct xlb_flow* flow = hit_find(node, &hit);
   if (flow == NULL && hit.answer != XLB_SLOT_NONE) return hit_routed_answer(ctx, node, ip, &hit, length);
   if (flow == NULL) return hit_pass(ctx, ip, &hit);
-  if (!hit_is_settled(ctx, node, &hit, flow, 0)) return UNDECIDED;
+  if (!hit_is_settled(ctx, node, &hit, flow, 0)) {
+    return hit_is_for_tc(node, flow) ? pass(ctx, XLB_HOOK_XDP, XLB_COUNT_PASS_TO_TC) : UNDECIDED;
+  }
   int wraps = flow->kind != XLB_KIND_ROUTE;
   if (wraps && hit.ip_length > node->tunnel_mtu) return UNDECIDED;
 

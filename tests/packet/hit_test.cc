@@ -1,5 +1,7 @@
 // Packets of flows in full course, which XDP sends the shortest way (bpf/lib/hit.h) and TC the long one: what they must
 // both do, and what neither may let through because the flow is known.
+#include <utility>
+
 #include "packet/checksum.h"
 #include "packet/packet_test.h"
 #include "packet/samples.h"
@@ -125,6 +127,62 @@ TEST_P(HitTest, ADatagramWithoutAChecksumStaysWithout) {
 }
 
 // The same of a routed backend's answers, which no tunnel tells from clients' packets.
+// Clients on one network, backends on another: XDP hands frames from device to device.
+TEST_P(HitTest, ByAnotherUplink) {
+  const auto node = [this](bool native) {
+    return OneService(Route(kOtherUplinkIp, 8080)).Uplink(Network().uplink, true).Uplink(Network().uplink2, native);
+  };
+  const auto goes = [this](const Packet& packet, const Names& counted) {
+    const Packet there = RoutedTo(packet, "192.0.2.1:40000", "198.51.100.5:8080").Macs(kUplink2Mac, kOtherUplinkMac);
+    ExpectSent(GetParam(), Verdict::kRedirect, packet.Build(), Packet(there).Build(), counted);
+  };
+  const auto comes = [this](std::string_view flags) {
+    const uint32_t client_side = std::exchange(ifindex_, Network().uplink2);
+    const Packet answer =
+        Packet::Tcp("198.51.100.5:8080", "192.0.2.1:40000").Macs(kOtherUplinkMac, kUplink2Mac).Flags(flags);
+    ExpectSent(GetParam(), Verdict::kRedirect, answer.Build(), ToClient(answer).Build(), {"reply_route"});
+    ifindex_ = client_side;
+  };
+  Use(node(true));
+  goes(ClientTcp("S"), {"flow_new", "forward_route"});
+  comes("SA");
+  goes(ClientTcp("PA").Payload("question"), {"forward_route"});
+  comes("PA");
+  EXPECT_EQ(BackendStats(1).in.packets, 2u);
+  EXPECT_EQ(BackendStats(1).out.packets, 2u);
+  if (!IsXdp()) return;
+  Use(node(false));  // its driver takes no frames from XDP any more
+  Passed(ClientTcp("A"), {"pass_to_tc"});
+}
+
+class TaskHitTest : public PacketTest {
+ protected:
+  void Left(const Packet& packet, const Names& counted) { ExpectPassed(Program::kXdp, packet.Build(), counted); }
+};
+
+TEST_F(TaskHitTest, XdpLeavesItToTcAndWritesNothing) {
+  Use(OneService(Local("172.18.0.3", 80)));
+  Left(ClientTcp("S"), {"flow_new", "pass_to_tc"});
+  const uint32_t seen = FlowOf(ClientTcp(""))->seen;
+  NextTick();
+  Left(ClientTcp("A"), {"pass_to_tc"});
+  EXPECT_EQ(FlowOf(ClientTcp(""))->seen, seen);
+  EXPECT_EQ(BackendStats(1).in.packets, 0u);
+  EXPECT_EQ(Run(Program::kXdp, ClientTcp("A").Ttl(1).Build(), {"answer_ttl"}).verdict, Verdict::kTransmit);
+}
+
+TEST_F(TaskHitTest, AChangedNodeIsAskedOnce) {
+  Use(OneService(Local("172.18.0.3", 80)));
+  Left(ClientTcp("S"), {"flow_new", "pass_to_tc"});
+  RaiseEpoch();
+  Left(ClientTcp("A"), {"flow_revalidated", "pass_to_tc"});
+  Left(ClientTcp("A"), {"pass_to_tc"});
+  node_.backend(1).state = XLB_BACKEND_GONE;
+  RaiseEpoch();
+  const Outcome outcome = Run(Program::kXdp, ClientTcp("A").Build(), {"flow_gone", "answer_reset"});
+  EXPECT_EQ(outcome.frame, ResetOf(ClientTcp("A")).Build());
+}
+
 class RoutedHitTest : public UplinkTest {
  protected:
   static constexpr char kBackend[] = "10.1.0.5:8080";

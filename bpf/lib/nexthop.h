@@ -103,9 +103,9 @@ __noinline int hop_resolve(ctx_t* ctx, __u32 epoch, const struct xlb_flow* flow,
   fib.ipv4_dst = asked.dst;
   fib.ifindex = asked.in_ifindex;
   long result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
-  /* For TC the kernel compares the packet with the device, when it has answered all else: what a tunnel does not carry
-   * is for fit_tunnel() to say, and others of the flow may be smaller. */
-  if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED) result = BPF_FIB_LKUP_RET_SUCCESS;
+  /* For TC the kernel compares the packet with the device, when it has answered all else. What a tunnel does not carry
+   * is for fit_tunnel() to say. */
+  if (tunnelled && result == BPF_FIB_LKUP_RET_FRAG_NEEDED) result = BPF_FIB_LKUP_RET_SUCCESS;
   /* Older kernels call a neighbour known while its address is still asked for. */
   if (result == BPF_FIB_LKUP_RET_SUCCESS && is_zero_mac(fib.dmac)) result = BPF_FIB_LKUP_RET_NO_NEIGH;
   if (result == BPF_FIB_LKUP_RET_SUCCESS) {

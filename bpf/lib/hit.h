@@ -250,6 +250,27 @@ static __always_inline int hit_came_as_known(const struct tunnel_header* outer, 
   return zone == XLB_ZONE_TUNNEL || same_mac(inner->h_source, tunnel->inner_smac);
 }
 
+/* A client's packet for a task on this node that a peer sends: TC's as well, if it came as came_in_known_tunnel() has
+ * it. */
+static __always_inline int hit_peers_client(struct xdp_md* ctx, const struct xlb_node* node, __u32 length) {
+  const struct tunnel_header* outer = ctx_data(ctx) + ETH_HLEN;
+  const struct ethhdr* inner = (const void*)(outer + 1);
+  const struct iphdr* ip = (const void*)(inner + 1);
+  const __be16* ether_type = (const void*)inner + 2 * ETH_ALEN;
+  struct hit hit;
+  if ((const void*)(ip + 1) + sizeof(struct tcphdr) > ctx_data_end(ctx)) return UNDECIDED;
+  if (*ether_type != bpf_htons(ETH_P_IP)) return UNDECIDED;
+  if (!hit_parse(node, ip, length - (__u32)TUNNEL_LENGTH, XLB_ZONE_UPLINK, &hit)) return UNDECIDED;
+  struct xlb_flow* flow = hit_find(node, &hit);
+  if (flow == NULL || flow->kind != XLB_KIND_LOCAL || flow->hop[0].epoch != node->epoch) return UNDECIDED;
+  const struct xlb_tunnel* tunnel = &flow->tunnel;
+  if (outer->ip.saddr != tunnel->dst || outer->ip.daddr != tunnel->src || outer->vxlan.vni != tunnel->vni) {
+    return UNDECIDED;
+  }
+  if (!same_mac(inner->h_source, tunnel->inner_smac) || !same_mac(inner->h_dest, tunnel->inner_dmac)) return UNDECIDED;
+  return pass(ctx, XLB_HOOK_XDP, XLB_COUNT_PASS_TO_TC);
+}
+
 static __always_inline int hit_answer(struct xdp_md* ctx, const struct xlb_node* node, __u32 length, __u32 zone) {
   struct tunnel_header* outer = ctx_data(ctx) + ETH_HLEN;
   const struct ethhdr* inner = (void*)(outer + 1);
@@ -270,17 +291,21 @@ static __always_inline int hit_answer(struct xdp_md* ctx, const struct xlb_node*
   return hit_send(ctx, flow, &hit, 1);
 }
 
-/* Is it a frame of a tunnel whose insides may be a hit? The zone of what is in it; 0: no. */
+/* Is it a frame of a tunnel whose insides may be a hit? The zone of what is in it, which for a client's packet is
+ * XLB_ZONE_UPLINK; HIT_NO_TUNNEL: no. */
+#define HIT_NO_TUNNEL 0xffu
 static __always_inline __u32 hit_tunnel_zone(const struct xlb_node* node, const struct tunnel_header* outer,
                                              __u32 length) {
   const __u32* word = (const __u32*)outer;
-  if (outer->ip.protocol != IPPROTO_UDP || outer->udp.dest != node->vxlan_port || node->vni == 0) return 0;
-  if ((word[0] & bpf_htonl(0xff000000)) != bpf_htonl(0x45000000)) return 0;
-  if (outer->ip.frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_OFFSET_BITS)) return 0;
-  if (bpf_ntohs(outer->ip.tot_len) != length - ETH_HLEN) return 0;
-  if (!(outer->vxlan.flags & bpf_htonl(VXLAN_FLAG_VNI))) return 0;
-  if ((outer->vxlan.vni & bpf_htonl(VXLAN_VNI_BITS)) == node->vni) return XLB_ZONE_TUNNEL;
-  return outer->vxlan.vni == (PEER_VNI_WORD | PEER_FLAG(XLB_TUNNEL_REPLY)) ? XLB_ZONE_PEER : 0;
+  if (outer->ip.protocol != IPPROTO_UDP || outer->udp.dest != node->vxlan_port || node->vni == 0) return HIT_NO_TUNNEL;
+  if ((word[0] & bpf_htonl(0xff000000)) != bpf_htonl(0x45000000)) return HIT_NO_TUNNEL;
+  if (outer->ip.frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_OFFSET_BITS)) return HIT_NO_TUNNEL;
+  if (bpf_ntohs(outer->ip.tot_len) != length - ETH_HLEN) return HIT_NO_TUNNEL;
+  if (!(outer->vxlan.flags & bpf_htonl(VXLAN_FLAG_VNI))) return HIT_NO_TUNNEL;
+  __be32 vni = outer->vxlan.vni & bpf_htonl(VXLAN_VNI_BITS);
+  if (vni == node->vni) return XLB_ZONE_TUNNEL;
+  if (vni != PEER_VNI_WORD) return HIT_NO_TUNNEL;
+  return (outer->vxlan.vni & PEER_FLAG(XLB_TUNNEL_REPLY)) ? XLB_ZONE_PEER : XLB_ZONE_UPLINK;
 }
 
 /* The verdict, or UNDECIDED. (A global function: so its stack is its own, and only a hit's.) */
@@ -294,7 +319,8 @@ __noinline int hit(struct xdp_md* ctx) {
   if (node == NULL || (const void*)(outer + 1) > end || length > node->max_frame) return UNDECIDED;
   if (*ether_type != bpf_htons(ETH_P_IP) || (eth->h_dest[0] & 1)) return UNDECIDED;
   __u32 zone = hit_tunnel_zone(node, outer, length);
-  return zone != 0 ? hit_answer(ctx, node, length, zone) : hit_client(ctx, node, length);
+  if (zone == HIT_NO_TUNNEL) return hit_client(ctx, node, length);
+  return zone == XLB_ZONE_UPLINK ? hit_peers_client(ctx, node, length) : hit_answer(ctx, node, length, zone);
 }
 
 #endif

@@ -126,7 +126,6 @@ TEST_P(HitTest, ADatagramWithoutAChecksumStaysWithout) {
   Sent(Wrapped(answer), ToClient(answer), {"reply_vxlan"});
 }
 
-// The same of a routed backend's answers, which no tunnel tells from clients' packets.
 // Clients on one network, backends on another: XDP hands frames from device to device.
 TEST_P(HitTest, ByAnotherUplink) {
   const auto node = [this](bool native) {
@@ -183,6 +182,7 @@ TEST_F(TaskHitTest, AChangedNodeIsAskedOnce) {
   EXPECT_EQ(outcome.frame, ResetOf(ClientTcp("A")).Build());
 }
 
+// The same of a routed backend's answers, which no tunnel tells from clients' packets.
 class RoutedHitTest : public UplinkTest {
  protected:
   static constexpr char kBackend[] = "10.1.0.5:8080";

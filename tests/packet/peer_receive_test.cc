@@ -65,6 +65,31 @@ TEST_F(PeerReceiveTest, XdpLeavesTheDeliveryToTc) {
   Delivered(PeerFrame(Asks("S")), AtTask(Asks("S")), {"forward_local"});
 }
 
+TEST_F(PeerReceiveTest, XdpLeavesWhatFollowsToTcIfItCameAsBefore) {
+  const auto at_xdp = [this](const Packet& frame, const Names& counted) {
+    ExpectPassed(Program::kXdp, frame.Build(), counted);
+  };
+  const auto with_macs = [](std::string_view cookie, std::string_view uid) {
+    return PeerFrame(Asks("A")).Vxlan(XLB_PEER_VNI, Asks("A").Macs(cookie, uid).Build());
+  };
+  Begin();
+  at_xdp(PeerFrame(Asks("A")), {"pass_to_tc"});
+  RaiseEpoch();
+  at_xdp(PeerFrame(Asks("A")), {"flow_revalidated", "pass_to_tc"});
+  ExpectDropped(Program::kXdp, with_macs("c1:c2:c3:c4:c5:c7", kUidMac).Build(), {"drop.peer_unknown"});
+  ExpectDropped(Program::kXdp, PeerFrame(Asks("A")).From("192.0.2.66:51000").Build(), {"drop.peer_unknown"});
+  ExpectDropped(Program::kXdp, PeerFrame(Asks("A").Ttl(1)).Build(), {"drop.ttl"});
+  // Each time the flow takes the new way, and XDP leaves that one at once.
+  at_xdp(PeerFrame(Asks("A")).To(std::string(kNodeIp2) + ":4789"), {"flow_continued", "pass_to_tc"});
+  at_xdp(PeerFrame(Asks("A")).To(std::string(kNodeIp2) + ":4789"), {"pass_to_tc"});
+  at_xdp(PeerFrame(Asks("A")), {"flow_continued", "pass_to_tc"});
+  at_xdp(PeerFrame(Asks("A"), XLB_TUNNEL_DIRECT), {"flow_continued", "pass_to_tc"});
+  at_xdp(PeerFrame(Asks("A"), XLB_TUNNEL_DIRECT), {"pass_to_tc"});
+  at_xdp(PeerFrame(Asks("A")), {"flow_continued", "pass_to_tc"});
+  at_xdp(with_macs(kCookieMac, kOtherUid), {"flow_new", "pass_to_tc"});
+  EXPECT_EQ(FlowOf(Asks("A"))->backend, 2u);
+}
+
 TEST_F(PeerReceiveTest, DirectRepliesGoToTheClient) {
   Begin(XLB_TUNNEL_DIRECT);
   ifindex_ = Network().task;

@@ -53,6 +53,13 @@ TEST_P(PeerSendTest, UdpGoesAsItCameAndBack) {
   Sent(PeerFrame(answer, XLB_TUNNEL_REPLY), ToClient(answer), {"reply_peer"});
 }
 
+// A peer that believes the task to be here, as this node believes it to be there.
+TEST_P(PeerSendTest, WhatThePeerSendsBackIsForNoTaskHere) {
+  const Packet question = ClientUdp().Payload("long enough for XDP's shortest way");
+  Tunnelled(question, Inside(question), {"flow_new", "forward_peer"});
+  Dropped(PeerFrame(question), {"drop.peer_no_task"});
+}
+
 TEST_P(PeerSendTest, SaysWhenRepliesMayGoToTheClient) {
   UsePeer(OneService(PeerBackend(XLB_BACKEND_PEER | XLB_BACKEND_DIRECT)));
   tunnel_flags_ = XLB_TUNNEL_DIRECT;

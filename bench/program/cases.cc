@@ -36,10 +36,10 @@ Case At(uint32_t flows, Case one) {
 
 void AddEmpty(const Scene& scene, const Wrapper& wrapper, std::vector<Case>& cases) {
   cases.push_back(Floor(wrapper, "empty", "floor_empty", scene.FromClients()));
-  if (scene.CrossesTunnel()) {
-    cases.push_back(Floor(wrapper, "empty, tunnelled", "floor_empty", scene.FromBackends()));
-  }
-  if (scene.setting().kind == XLB_KIND_LOCAL) {
+  if (scene.CrossesTunnel() || scene.setting().by_peer) {
+    const Stream tunnelled = scene.CrossesTunnel() ? scene.FromBackends() : scene.FromPeer();
+    cases.push_back(Floor(wrapper, "empty, tunnelled", "floor_empty", tunnelled));
+  } else if (scene.setting().kind == XLB_KIND_LOCAL) {
     Case tc = Floor(wrapper, "empty, tc", "floor_tc_empty", scene.FromClients());
     tc.hook = Hook::kTc;
     tc.verdict = TC_ACT_OK;
@@ -64,8 +64,8 @@ void AddHits(const Scene& scene, const Wrapper& wrapper, uint32_t flows, std::ve
   const xlb_counter forward = ForwardOf(scene.setting().kind), reply = ReplyOf(scene.setting().kind);
   Case floor = Floor(wrapper, tunnel ? kLruVxlan : kLruNat, tunnel ? "floor_lru_vxlan" : "floor_lru_nat",
                      scene.FromClients(), flows);
-  Case hit = OfXlb(scene, "hit", Program::kXdp, scene.FromClients(), XDP_TX, {XLB_HOOK_XDP, forward});
-  Case back = OfXlb(scene, "reply", Program::kXdp, scene.FromBackends(), XDP_TX, {XLB_HOOK_XDP, reply});
+  Case hit = OfXlb(scene, "hit", Program::kXdp, scene.FromClients(), scene.XdpSends(), {XLB_HOOK_XDP, forward});
+  Case back = OfXlb(scene, "reply", Program::kXdp, scene.FromBackends(), scene.XdpSends(), {XLB_HOOK_XDP, reply});
   hit.floor = back.floor = floor.path;
   cases.insert(cases.end(), {std::move(floor), At(flows, std::move(hit)), At(flows, std::move(back))});
 }
@@ -82,6 +82,10 @@ void AddWithNatFloor(const Scene& scene, const Wrapper& wrapper, uint32_t flows,
 
 void AddLocal(const Scene& scene, const Wrapper& wrapper, uint32_t flows, std::vector<Case>& cases) {
   const Counted left{XLB_HOOK_XDP, XLB_COUNT_PASS_TO_TC};
+  if (scene.setting().by_peer) {
+    const Case at_xdp = OfXlb(scene, "left to TC", Program::kXdp, scene.FromPeer(), XDP_PASS, left);
+    return AddWithNatFloor(scene, wrapper, flows, {at_xdp}, cases);
+  }
   const Counted in{XLB_HOOK_TC, XLB_COUNT_FORWARD_LOCAL}, out{XLB_HOOK_TASK, XLB_COUNT_REPLY_LOCAL};
   AddWithNatFloor(scene, wrapper, flows,
                   {OfXlb(scene, "left to TC", Program::kXdp, scene.FromClients(), XDP_PASS, left),
@@ -146,8 +150,9 @@ std::vector<Case> FillsOf(const Scene& scene, const Wrapper& wrapper) {
   if (kind != XLB_KIND_NONE) {
     const bool local = kind == XLB_KIND_LOCAL;
     const xlb_counter counter = local ? XLB_COUNT_PASS_TO_TC : ForwardOf(kind);
-    fills.push_back(OfXlb(scene, "fill", Program::kXdp, scene.FromClients(true), local ? XDP_PASS : XDP_TX,
-                          {XLB_HOOK_XDP, counter}));
+    const Stream first = scene.setting().by_peer ? scene.FromPeer(true) : scene.FromClients(true);
+    const uint32_t verdict = local ? uint32_t{XDP_PASS} : scene.XdpSends();
+    fills.push_back(OfXlb(scene, "fill", Program::kXdp, first, verdict, {XLB_HOOK_XDP, counter}));
     fills.back().counted.push_back({XLB_HOOK_XDP, XLB_COUNT_FLOW_NEW});
   }
   for (Case& fill : fills) fill.fresh = true;

@@ -35,9 +35,13 @@ std::vector<Setting> Settings(uint32_t max_flows) {
       Of("tcp new", "tcp", XLB_KIND_VXLAN, 1),
       Of("tcp preserve", "tcp", XLB_KIND_PEER, few),
       Of("tcp pass", "tcp", XLB_KIND_NONE, few),
+      Of("tcp route, two uplinks", "tcp", XLB_KIND_ROUTE, few),
+      Of("tcp local, by a peer", "tcp", XLB_KIND_LOCAL, few),
   };
   settings[2].tick_shift = 0;
   settings[5].fresh = true;
+  settings[8].two_uplinks = true;
+  settings[9].by_peer = true;
   settings[5].table_flows = few;
   return settings;
 }

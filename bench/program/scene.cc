@@ -34,7 +34,7 @@ std::vector<xlb_backend> Backends(xlb_kind kind) {
       backends.back().flags = XLB_BACKEND_PEER;
     }
     if (kind == XLB_KIND_ROUTE) backends.push_back(test::Route(TaskOf(i), kTargetPort));
-    if (kind == XLB_KIND_LOCAL) backends.push_back(test::Local(TaskOf(i), kTargetPort));
+    if (kind == XLB_KIND_LOCAL) backends.push_back(test::WithUid(test::Local(TaskOf(i), kTargetPort), test::kUidMac));
   }
   return backends;
 }
@@ -43,6 +43,14 @@ test::Packet PacketOf(std::string_view protocol, std::string_view from, std::str
   test::Packet packet = protocol == "tcp" ? test::Packet::Tcp(from, to) : test::Packet::Udp(from, to);
   packet.PayloadOf(kFrameLength - test::kEthernetLength - packet.IpLength());
   return packet;
+}
+
+// A frame of the node that runs the tasks, still without what it carries.
+test::Packet OfWorker() {
+  return test::Packet::Udp(fmt::format("{}:{}", test::kWorkerIp, 50000),
+                           fmt::format("{}:{}", test::kNodeIp, test::kVxlanPort))
+      .Macs(test::kWorkerMac, test::kUplinkMac)
+      .NoUdpChecksum();
 }
 
 std::string_view CounterName(size_t index) {
@@ -78,23 +86,30 @@ absl::StatusOr<std::unique_ptr<Scene>> Scene::Make(const Setting& setting, const
   XLB_ASSIGN_OR_RETURN(scene->programs_,
                        test::LoadedPrograms::Load(test::LoadedPrograms::TableFor(setting.table_flows)));
   test::Node node;
-  node.Address(test::kNodeIp).Uplink(network.uplink, true);
+  node.Address(test::kNodeIp).Uplink(network.uplink, true).Uplink(network.uplink2, setting.two_uplinks);
   node.self.tick_shift = setting.tick_shift;
   if (setting.kind != XLB_KIND_NONE) node.Service(setting.protocol, "*", kServicePort, Backends(setting.kind));
-  if (setting.kind == XLB_KIND_PEER) node.Peer(test::kWorkerIp, test::kCookieMac);
+  if (setting.kind == XLB_KIND_PEER || setting.by_peer) node.Peer(test::kWorkerIp, test::kCookieMac);
+  if (setting.by_peer) node.Delivers(1);
   node.Write(scene->programs_->maps());
   return scene;
 }
 
 Stream Scene::FromClients(bool syn) const {
-  Stream stream{.ifindex = network_.uplink, .syn = syn && setting_.protocol == "tcp"};
+  Stream stream{.ifindex = InDevice(), .syn = syn && setting_.protocol == "tcp"};
+  stream.frame = FrameOf(stream, 0);
+  return stream;
+}
+
+Stream Scene::FromPeer(bool syn) const {
+  Stream stream{.ifindex = InDevice(), .syn = syn && setting_.protocol == "tcp", .tunnelled = true};
   stream.frame = FrameOf(stream, 0);
   return stream;
 }
 
 Stream Scene::FromBackends() const {
   const bool local = setting_.kind == XLB_KIND_LOCAL, peer = setting_.kind == XLB_KIND_PEER;
-  Stream stream{.ifindex = local ? network_.task : network_.uplink,
+  Stream stream{.ifindex = local ? network_.task : InDevice(),
                 .tunnelled = CrossesTunnel(),
                 .reply = true,
                 .keeps_client = local || peer,
@@ -108,6 +123,10 @@ Bytes Scene::FrameOf(const Stream& stream, uint32_t flow) const {
   if (!stream.reply) {
     test::Packet packet = PacketOf(setting_.protocol, ClientOf(flow), service);
     if (stream.syn) packet.Flags("S");
+    if (stream.tunnelled) {
+      const Bytes inner = packet.Macs(test::kCookieMac, test::kUidMac).Build();
+      return OfWorker().Vxlan(XLB_PEER_VNI, inner, kVniFlag, 0).Build();
+    }
     return packet.Macs(test::kGatewayMac, test::kUplinkMac).Build();
   }
   const std::string client = ClientOf(flow);
@@ -122,18 +141,14 @@ Bytes Scene::FrameOf(const Stream& stream, uint32_t flow) const {
         .Macs(test::kGatewayMac, test::kUplinkMac)
         .Build();
   }
-  test::Packet frame = test::Packet::Udp(fmt::format("{}:{}", test::kWorkerIp, 50000),
-                                         fmt::format("{}:{}", test::kNodeIp, test::kVxlanPort))
-                           .Macs(test::kWorkerMac, test::kUplinkMac)
-                           .NoUdpChecksum();
   if (setting_.kind == XLB_KIND_PEER) {
     const test::Packet inner = PacketOf(setting_.protocol, service, client).Macs(test::kCookieMac, test::kUidMac);
-    return frame.Vxlan(XLB_PEER_VNI, inner.Build(), kVniFlag, XLB_TUNNEL_REPLY).Build();
+    return OfWorker().Vxlan(XLB_PEER_VNI, inner.Build(), kVniFlag, XLB_TUNNEL_REPLY).Build();
   }
   const test::Packet inner =
       PacketOf(setting_.protocol, fmt::format("{}:{}", TaskOf(flow), kServicePort), test::kIngressIp + port)
           .Macs(test::kTaskMac, test::kIngressMac);
-  return frame.Vxlan(test::kVni, inner.Build()).Build();
+  return OfWorker().Vxlan(test::kVni, inner.Build()).Build();
 }
 
 void Scene::Answer(uint32_t flow) const {

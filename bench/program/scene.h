@@ -24,6 +24,8 @@ struct Setting {
   uint32_t table_flows;      // that the flow table is made for
   bool fresh = false;        // no flow lives on: every packet begins one, and pushes an old one out
   uint32_t tick_shift = 31;  // 31: the clock stands still; 0: a tick is a jiffy
+  bool two_uplinks = false;  // packets leave by another device than they come by
+  bool by_peer = false;      // local tasks whose clients' packets come from xlb on another node
 };
 
 // "xdp.forward_vxlan" -> how often.
@@ -38,10 +40,12 @@ class Scene {
 
   const Setting& setting() const { return setting_; }
   bool CrossesTunnel() const { return setting_.kind == XLB_KIND_VXLAN || setting_.kind == XLB_KIND_PEER; }
+  uint32_t XdpSends() const { return setting_.two_uplinks ? XDP_REDIRECT : XDP_TX; }
   const test::LoadedPrograms& programs() const { return *programs_; }
 
   // A client's packets (TCP: SYNs or ACKs), and those that come back from the backends.
   Stream FromClients(bool syn = false) const;
+  Stream FromPeer(bool syn = false) const;  // the same, as xlb on another node sends them
   Stream FromBackends() const;
   // The frame of one flow of the stream, built anew, not as the wrapper does it.
   Bytes FrameOf(const Stream& stream, uint32_t flow) const;
@@ -56,6 +60,8 @@ class Scene {
                              uint64_t packets) const;
 
  private:
+  // All ways lead over the first uplink.
+  uint32_t InDevice() const { return setting_.two_uplinks ? network_.uplink2 : network_.uplink; }
   Scene(const Setting& setting, const test::TestNetwork& network) : setting_(setting), network_(network) {}
   Setting setting_;
   test::TestNetwork network_;

@@ -43,6 +43,14 @@ static __always_inline __u64 hints_of(__u32 index) {
   return XLB_LOAD(*(const __u64*)&hint_tags[(index * XLB_FLOW_WAYS) & (HINTED_PLACES - XLB_FLOW_WAYS)]);
 }
 
+/* Do many buckets share each hint? Then it is mostly another one's. */
+static __always_inline int hints_are_shared(__u32 buckets) { return buckets > HINTED_BUCKETS; }
+
+/* Does the hint of this place lead the tag there? */
+static __always_inline int is_hinted_at(__u32 slot, __u16 tag) {
+  return XLB_LOAD(hint_tags[slot & (HINTED_PLACES - 1)]) == hint_tag(tag);
+}
+
 /* Do the hints of the bucket, or of those that share its page, lead the tag anywhere? */
 static __always_inline int is_hinted(__u32 index, __u16 tag) {
   const __u64* group =

@@ -107,15 +107,17 @@ static __always_inline struct xlb_flow* hit_by_hints(const struct xlb_node* node
   return NULL;
 }
 
-/* The client's flow, if it lies in its home bucket or in one that shares its page; else NULL. In a table that is full,
- * two thirds lie in the place that their tag asks for first: it is looked at at once. The hints, which come meanwhile,
- * say where nearly all others are. Only where these lead nowhere, the head is asked: another page that is far away. */
+/* The client's flow, if it lies in its home bucket or in one that shares its page; else NULL. The hints, of which most
+ * lie in a cache, say where: in a table that is full, two thirds lie in the place that their tag asks for first. To
+ * look there without asking is a wait in vain for the others. Only where the hints lead nowhere, the head is asked:
+ * another page that is far away. */
 static __always_inline struct xlb_flow* hit_find(const struct xlb_node* node, struct hit* hit) {
   __u64 hash = xlb_words_hash(&node->flow_table, hit->key);
   __u32 home = xlb_hash_bucket(&node->flow_table, hash, 0);
   __u16 tag = xlb_hash_tag(hash);
-  hints_of(home); /* for its cache line, from which all that follows is read */
-  struct xlb_flow* flow = hit_at(hit, xlb_slot(home, xlb_tag_way(tag)));
+  __u32 first = xlb_slot(home, xlb_tag_way(tag));
+  int likely = is_hinted_at(first, tag) || hints_are_shared(node->flow_table.buckets);
+  struct xlb_flow* flow = likely ? hit_at(hit, first) : NULL;
   if (flow == NULL && is_hinted(home, tag)) flow = hit_by_hints(node, hit, hash);
   return flow != NULL ? flow : hit_ask_head(hit, home, tag);
 }

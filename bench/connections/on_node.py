@@ -54,7 +54,8 @@ def add_xlb(swarm: Swarm, member: SwarmNode, name: str, port: int, xdp: str) -> 
     def served() -> bool:
         return any(service["frontend"].endswith(f":{port}") and service["backends"] for service in xlb.json("service", "ls")["services"])
 
-    wait_until(served, 20, f"port {port} in xlb")
+    # A worker without a manager's xlbd looks for one first, then at what its own Docker and kernel show: 7 to 19 seconds.
+    wait_until(served, 60, f"port {port} in xlb")
     return by_xlb(name, member.address, port, xlb, "tc", "forward_local"), xlb
 
 

@@ -54,7 +54,7 @@ def add_xlb(swarm: Swarm, member: SwarmNode, name: str, port: int, xdp: str) -> 
     def served() -> bool:
         return any(service["frontend"].endswith(f":{port}") and service["backends"] for service in xlb.json("service", "ls")["services"])
 
-    # A worker without a manager's xlbd looks for one first, then at what its own Docker and kernel show: 7 to 19 seconds.
+    # A worker that no manager's xlbd tells waits for one, then serves what its own Docker and kernel show twice alike: 7 to 19 seconds.
     wait_until(served, 60, f"port {port} in xlb")
     return by_xlb(name, member.address, port, xlb, "tc", "forward_local"), xlb
 

@@ -40,9 +40,9 @@ std::vector<Setting> Settings(uint32_t max_flows) {
   };
   settings[2].tick_shift = 0;
   settings[5].fresh = true;
+  settings[5].table_flows = few;
   settings[8].two_uplinks = true;
   settings[9].by_peer = true;
-  settings[5].table_flows = few;
   return settings;
 }
 

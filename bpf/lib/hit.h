@@ -266,10 +266,8 @@ static __always_inline int hit_peers_client(struct xdp_md* ctx, const struct xlb
   struct xlb_flow* flow = hit_find(node, &hit);
   if (flow == NULL || flow->kind != XLB_KIND_LOCAL || flow->hop[0].epoch != node->epoch) return UNDECIDED;
   const struct xlb_tunnel* tunnel = &flow->tunnel;
-  if (outer->ip.saddr != tunnel->dst || outer->ip.daddr != tunnel->src || outer->vxlan.vni != tunnel->vni) {
-    return UNDECIDED;
-  }
-  if (!same_mac(inner->h_source, tunnel->inner_smac) || !same_mac(inner->h_dest, tunnel->inner_dmac)) return UNDECIDED;
+  if (!hit_came_as_known(outer, inner, tunnel, XLB_ZONE_UPLINK) || outer->vxlan.vni != tunnel->vni) return UNDECIDED;
+  if (!same_mac(inner->h_dest, tunnel->inner_dmac)) return UNDECIDED;
   return pass(ctx, XLB_HOOK_XDP, XLB_COUNT_PASS_TO_TC);
 }
 

@@ -52,6 +52,7 @@ def peers(settled: Mesh) -> Iterator[Mesh]:
     wait_peers(settled)
     yield settled
     wait_peers(settled)
+    settled.swarm.wait_ready()
 
 
 def expect_own_addresses(mesh: Mesh, lab: Lab, http: int = HTTP, udp: int = UDP) -> None:

@@ -138,11 +138,16 @@ class Swarm:
         self.wait_ready()
 
     def wait_ready(self) -> None:
-        wait_until(self._all_ready, 60, "every node to be ready")
+        wait_until(self._all_ready, 60, "every node to be ready, by the word of every manager")
 
     def _all_ready(self) -> bool:
-        states = self.leader.docker("node", "ls", "--format", "{{.Status}}", check=False).split()
-        return states == ["Ready"] * len(self.nodes)
+        """A manager that was cut off has stood for election meanwhile: until it knows a leader, there may be none for anybody."""
+        for member in self.nodes:
+            if member.manager:
+                states = member.docker("node", "ls", "--format", "{{.Status}}", check=False).split()
+                if states != ["Ready"] * len(self.nodes):
+                    return False
+        return True
 
     def close(self) -> None:
         """Ends its nodes."""
